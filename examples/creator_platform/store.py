@@ -1,0 +1,100 @@
+"""The platform's database: one SQLite file, opened for reading or for writing."""
+
+from contextlib import AbstractContextManager, closing
+from sqlite3 import SQLITE_BUSY
+from sqlite3 import Connection as SqliteConnection
+from sqlite3 import OperationalError as SqliteOperationalError
+from time import monotonic, sleep
+from typing import Annotated
+
+from fastapi import Depends, Request
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError
+
+from examples.creator_platform.tables import metadata
+
+BUSY_TIMEOUT_S = 10.0
+"""How long a writer waits for another writer before its request fails."""
+
+
+class Store:
+    """Opens transactions on the database at a URL.
+
+    Each block is one transaction: committed where the block ends, rolled back where it raises. Writers queue
+    before their first statement instead of failing in the middle, and readers never wait for them.
+    """
+
+    def __init__(self, url: str) -> None:
+        """Open the database and create the tables that are missing.
+
+        Raises ValueError when *url* names no SQLite file: a database in memory would be another one in every thread.
+        """
+        parsed = _sqlite_file(url)
+        # The driver would open transactions by itself, late and only for writes; SQLAlchemy's "begin" does it here.
+        self.engine = create_engine(parsed, connect_args={"isolation_level": None, "timeout": BUSY_TIMEOUT_S})
+        event.listen(self.engine, "connect", _on_connect)
+        event.listen(self.engine, "begin", _on_begin)
+        self._writers = self.engine.execution_options(creator_platform_writes=True)
+        _enter_wal(self.engine)
+        with self.write() as conn:  # a write transaction, so that processes that start together create them once
+            metadata.create_all(conn)
+        self.close()  # a server may fork after this, and a SQLite connection must not cross a fork
+
+    def read(self) -> AbstractContextManager[Connection]:
+        """A transaction that sees one state of the database from its first statement to its last."""
+        return self.engine.begin()
+
+    def write(self) -> AbstractContextManager[Connection]:
+        """A transaction that holds the write lock from its beginning."""
+        return self._writers.begin()
+
+    def close(self) -> None:
+        """Close the pooled connections. The store stays usable and opens new ones."""
+        self.engine.dispose()
+
+
+def _sqlite_file(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        message = "the database must be a URL, as in sqlite:///creator.db"
+        raise ValueError(message) from error
+    if parsed.get_backend_name() != "sqlite" or parsed.database in (None, "", ":memory:"):
+        message = f"the database must be a SQLite file (sqlite:///creator.db), not {parsed.render_as_string()}"
+        raise ValueError(message)
+    return parsed
+
+
+def _on_connect(connection: SqliteConnection, _record: object) -> None:
+    connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _enter_wal(engine: Engine) -> None:
+    """Let readers and a writer work beside each other. The file remembers it, so once at the start is enough.
+
+    SQLite waits for no lock here: of two processes that start on a new file, one is refused at once and tries again.
+    """
+    deadline = monotonic() + BUSY_TIMEOUT_S
+    with closing(engine.raw_connection()) as connection:
+        while True:
+            try:
+                connection.cursor().execute("PRAGMA journal_mode = WAL")
+                return
+            except SqliteOperationalError as error:
+                if error.sqlite_errorcode != SQLITE_BUSY or monotonic() > deadline:
+                    raise
+                sleep(0.01)
+
+
+def _on_begin(conn: Connection) -> None:
+    writes = conn.get_execution_options().get("creator_platform_writes", False)
+    conn.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _store(request: Request) -> Store:
+    store: Store = request.app.state.store
+    return store
+
+
+Database = Annotated[Store, Depends(_store)]
+"""What a route asks for to reach the database."""

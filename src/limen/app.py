@@ -1,0 +1,216 @@
+"""The composition root: settings in, store and gates out; and ``act``, the one way in which anything changes."""
+
+from __future__ import annotations
+
+import fcntl
+import getpass
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Concatenate, TypeVar
+
+from limen.core.keys import Digest, draw_id
+from limen.core.people import Actor
+from limen.core.problems import ProblemError, StoreDown
+from limen.core.record import Record
+from limen.core.rules import Rules
+from limen.db import installation, pepper, schema
+from limen.db.changes import changes_since, current_rules
+from limen.db.engine import Store, open_engine
+from limen.db.epoch import Epoch
+from limen.db.records import Grants, load_record
+from limen.db.transaction import NewTx, Snapshot, Tx
+from limen.gate.check import Gate
+from limen.gate.clock import Clock
+from limen.gate.cold import Changes, Cold
+from limen.gate.counters import MemoryCounters
+from limen.gate.directory import Directory
+from limen.gate.journal import Journal, JournalFull
+from limen.gate.lease import Lease
+from limen.gate.strangers import Strangers
+from limen.settings import Settings, read_settings
+
+T = TypeVar("T")
+
+
+class _Records:
+    """What one gate reads by: the store, seen from one API."""
+
+    def __init__(self, store: Store, api: str) -> None:
+        self._store, self._api = store, api
+        self._grants: Grants = {}
+        self._rules: Rules | None = None
+
+    def changes(self, since: int) -> Changes:
+        with self._store.read() as connection:
+            found = changes_since(connection, since, api=self._api)
+        return Changes(found.head, found.places, found.owners, found.rules, found.everything)
+
+    def rules(self) -> Rules:
+        with self._store.read() as connection:
+            found = current_rules(connection, self._api)
+        if found is None:
+            raise ProblemError("api_unknown", f"There is no API {self._api!r}.")
+        self._rules, self._grants = found, {}
+        return found
+
+    def load(self, place: bytes) -> tuple[Record | None, int]:
+        rules = self._rules or self.rules()
+        with self._store.read() as connection:
+            return load_record(connection, place, api=self._api, profile=rules.profile, grants=self._grants)
+
+
+class GateHouse:
+    """One API's gate in this process, with all that is the process's own: lock, journal, threads."""
+
+    def __init__(self, gate: Gate, cold: Cold, lock: int) -> None:
+        self.gate, self.cold, self._lock = gate, cold, lock
+
+    def ready(self) -> bool:
+        """Whether this gate can decide now: the store can be read, or nothing has changed since it was."""
+        try:
+            self.cold.catch_up()
+        except StoreDown:
+            return False
+        return True
+
+    def close(self) -> None:
+        """Write down what was counted, close the journal, let another process decide for the API."""
+        self.cold.close()
+        self.gate.strangers.flush()
+        self.gate.journal.close()
+        os.close(self._lock)
+
+
+class App:
+    """One process's view of an installation. Everything in it is the process's own and is made anew after a fork."""
+
+    def __init__(self, settings: Settings, store: Store, digests: dict[int, Digest]) -> None:
+        self.settings, self.store, self._digests = settings, store, digests
+        self.clock = Clock()
+        self.gates: dict[str, GateHouse] = {}
+        self._process = os.getpid()
+
+    @classmethod
+    def open(cls, settings: Settings | None = None) -> App:
+        """The installation that *settings* (default: the environment's) name, checked: schema, pepper, state folder.
+
+        Raises ProblemError: ``store_not_ready``, ``pepper_wrong``, ``store_down``, ``setting_wrong``.
+        """
+        settings = settings or read_settings()
+        if not settings.database_path.exists():
+            raise ProblemError("store_not_ready", f"There is no database {settings.database_path}. Run 'limen init'.")
+        digests = pepper.read(settings.pepper_path)
+        store = Store(open_engine(settings.database_url), Epoch(installation.require_folder(settings.state_folder)))
+        with store.read() as connection:
+            schema.require_current(connection)
+            installation.verify(connection, settings.state_folder)
+            pepper.verify(connection, digests)
+        return cls(settings, store, digests)
+
+    @classmethod
+    def initialise(cls, settings: Settings) -> App:
+        """A new installation: state folder, pepper, database. What is there already stays as it is."""
+        if not settings.pepper_path.exists():
+            if settings.database_path.exists():
+                raise ProblemError("pepper_wrong", f"The database is there, its pepper {settings.pepper_path} is not.")
+            pepper.write_new(settings.pepper_path, secrets.token_bytes)
+        digests = pepper.read(settings.pepper_path)
+        installation.make_folder(settings.state_folder)
+        store = Store(open_engine(settings.database_url), Epoch(settings.state_folder))
+        schema.upgrade(store)
+        app = cls(settings, store, digests)
+        with store.write(app._tx(Actor("terminal", "init"))) as tx:
+            pepper.remember(tx.connection, digests, tx.now)
+            installation.remember(tx.connection, settings.state_folder, draw_id(tx.entropy), tx.now)
+        return cls.open(settings)
+
+    def act(self, verb: Callable[Concatenate[Tx, ...], T], *args: Any, actor: Actor | None = None, **kwargs: Any) -> T:
+        """Do *verb* in one transaction; when this returns, it is durable and holds in every process on this host.
+
+        Raises what the verb raises, and then nothing has changed; StoreDown when the database cannot be written.
+        """
+        with self.store.write(self._tx(actor or terminal())) as tx:
+            result = verb(tx, *args, **kwargs)
+        if tx.changed:
+            for house in list(self.gates.values()):
+                house.cold.catch_up()
+        return result
+
+    def _tx(self, actor: Actor) -> NewTx:
+        version, digest = list(self._digests.items())[-1]
+        return lambda connection: Tx(connection, self.clock.read()[0], actor, secrets.token_bytes, version, digest)
+
+    @contextmanager
+    def reading(self) -> Iterator[Snapshot]:
+        """A read transaction, for the questions of ``control``. Raises StoreDown."""
+        with self.store.read() as connection:
+            yield Snapshot(connection, self.clock.read()[0])
+
+    def gate(self, api: str) -> GateHouse:
+        """The gate of *api* in this process, opened on first use.
+
+        Raises ProblemError: ``api_unknown``; ``gate_taken`` where another process decides for it; ``store_down``.
+        """
+        if api not in self.gates:
+            self.gates[api] = self._open_gate(api)
+        return self.gates[api]
+
+    def _open_gate(self, api: str) -> GateHouse:
+        settings, records = self.settings, _Records(self.store, api)
+        rules = records.rules()
+        lock = _lock(settings.state_folder / f"gate-{api}.lock", api)
+        try:
+            journal = Journal(
+                settings.state_folder / "journal" / api,
+                api,
+                int.from_bytes(secrets.token_bytes(6), "big"),
+                segment_bytes=settings.segment_bytes,
+                segments=settings.segments,
+            )
+        except JournalFull as error:
+            os.close(lock)
+            raise StoreDown(f"The journal of {api!r} cannot be written: {error}.") from error
+        gate = Gate(
+            rules,
+            Lease(self.store.epoch.cell),
+            directory=Directory(self._digests, bound=settings.records, unknown_bound=settings.unknown),
+            counters=MemoryCounters(),
+            journal=journal,
+            strangers=Strangers(journal.tallies),
+        )
+        house = GateHouse(gate, Cold(gate, records, threads=settings.loads, waiting=settings.waiting), lock)
+        house.cold.catch_up()
+        return house
+
+    def close(self) -> None:
+        """Let go of everything. The installation stays as it is."""
+        for house in self.gates.values():
+            house.close()
+        self.gates = {}
+        self.store.engine.dispose()
+
+
+def terminal() -> Actor:
+    """Who sits at this process's terminal."""
+    return Actor("terminal", getpass.getuser())
+
+
+def _lock(path: Path, api: str) -> int:
+    """The lock under which one process decides for *api*; held until its file is closed, by a kill too."""
+    file = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.read(file, 32).decode("ascii", "replace").strip() or "unknown"
+        os.close(file)
+        raise ProblemError(
+            "gate_taken",
+            f"Process {holder} decides for API {api!r} already. Its counters are in its memory, so there can be one. "
+            "Stop it, or leave the API out of its LIMEN_APIS.",
+        ) from None
+    os.truncate(file, 0)
+    os.pwrite(file, str(os.getpid()).encode(), 0)
+    return file

@@ -1,0 +1,239 @@
+"""``limen keys``: issued once shown, looked at, put to sleep and woken, ended for good."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from limen.app import App
+from limen.cli import read, show
+from limen.cli.door import confirm, opened
+from limen.cli.options import ApiName, AsJson, KeyId, OwnerId, Yes, examples, group
+from limen.control import apis, keys
+from limen.db.transaction import Tx
+
+app = group("Keys: issued and shown once, regenerated, put to sleep and woken, ended for good; never edited.")
+
+
+class State(StrEnum):
+    """The state of a key."""
+
+    ACTIVE = "active"
+    INACTIVE = "inactive"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+
+
+@app.command(
+    "issue",
+    epilog=examples(
+        "limen keys issue creator u-1024 --name 'my server' --scope read:self --scope read:chat",
+        "limen keys issue shop acme --name ci --class secret --environment test --expires-in '90 d'",
+        "limen keys issue shop acme --name batch --address 203.0.113.0/24 | tail -1",
+        "limen keys issue shop acme --name batch --json",
+    ),
+)
+def issue(
+    api: ApiName,
+    owner: OwnerId,
+    *,
+    name: Annotated[str, typer.Option("--name", help="What the key is for: 1 to 100 characters.")],
+    key_class: Annotated[str, typer.Option("--class", help="A class of the API's profile.")] = "secret",
+    environment: Annotated[str, typer.Option("--environment", help="live or test, as the class has them.")] = "live",
+    scope: Annotated[list[str] | None, typer.Option("--scope", help="Give it once a scope. Default: the class's.")] = None,
+    expires_at: Annotated[
+        str, typer.Option("--expires-at", metavar="DATE", help="2027-06-26 (midnight UTC) or 2027-06-26T12:00:00Z.")
+    ] = "",
+    expires_in: Annotated[str, typer.Option("--expires-in", help="'90 d', '24 h' (units: s, min, h, d).")] = "",
+    origin: Annotated[list[str] | None, typer.Option("--origin", help="Only from this web origin; once an origin.")] = None,
+    address: Annotated[list[str] | None, typer.Option("--address", help="Only from this range; once a range.")] = None,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Issue a key, and show it: once, alone on the last line. Nobody can show it again.
+
+    Where the profile allows one active key an owner and says 'replace', the owner's active key is revoked: that is asked for.
+    """
+    if expires_at and expires_in:
+        raise typer.BadParameter("it goes without --expires-in.", param_hint="--expires-at")
+    until = read.moment(expires_at, "--expires-at") if expires_at else None
+    lasting = read.duration_s(expires_in, "--expires-in") if expires_in else None
+
+    def verb(tx: Tx) -> keys.Issued:
+        ends_at = until.from_now(tx.now) if until is not None else None
+        new = keys.NewKey(
+            api,
+            owner,
+            name,
+            key_class=key_class,
+            environment=environment,
+            scopes=tuple(scope) if scope else None,
+            expires_at=tx.now + lasting if lasting is not None else ends_at,
+            origins=tuple(origin) if origin else None,
+            addresses=tuple(address) if address else None,
+        )
+        return keys.issue(tx, new)
+
+    with opened() as limen:
+        if not yes:
+            _ask_for_the_slot(limen, api, owner)
+        issued = limen.act(verb)
+    _hand_out(issued, as_json=as_json)
+
+
+def _ask_for_the_slot(limen: App, api: str, owner: str) -> None:
+    """Ask before a key that is in use makes room for another."""
+    with limen.reading() as reader:
+        policy = apis.profile_of(reader, api).keys
+        if policy.max_active_per_owner != 1 or policy.on_overflow != "replace":
+            return
+        held = keys.listed(reader, api=api, owner=owner, state="active", limit=1)
+    if held:
+        confirm(f"The owner's active key {held[0].hint} ({held[0].name}) is revoked. This cannot be undone.", yes=False)
+
+
+def _hand_out(issued: keys.Issued, *, as_json: bool) -> None:
+    """Print the text of a key: the one place that does."""
+    typer.echo("This is the only time that the key is shown. Keep it where secrets are kept.", err=True)
+    if as_json:
+        show.json_out(show.plain(issued.key) | {"text": issued.text})
+        return
+    show.one(issued.key, as_json=False)
+    typer.echo(issued.text)
+
+
+@app.command(
+    "list", epilog=examples("limen keys list --api creator --state active", "limen keys list --owner u-1024 --hidden --json")
+)
+def list_(
+    *,
+    api: Annotated[str, typer.Option("--api", help="Of this API. Default: of every one.")] = "",
+    owner: Annotated[str, typer.Option("--owner", help="Of this owner. Default: of every one.")] = "",
+    state: Annotated[State | None, typer.Option("--state", help="In this state. Default: in any.")] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=10_000, help="How many at most.")] = 100,
+    after: Annotated[str, typer.Option("--after", metavar="KEY", help="From behind this key's id on.")] = "",
+    hidden: Annotated[bool, typer.Option("--hidden", help="Deleted ones too.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Keys, the newest first. No list shows more of a key than its id and its beginning."""
+    behind = read.key_id(after) if after else ""
+    with opened() as limen, limen.reading() as reader:
+        found = keys.listed(
+            reader, api=api, owner=owner, state=state.value if state else "", hidden=hidden, after=behind, limit=limit
+        )
+    columns = ("key", "hint", "api", "owner", "name", "key_class", "environment", "state", "created_at", "last_used_at")
+    show.many(found, columns, as_json=as_json, nothing="There are no such keys.")
+    if len(found) == limit:
+        typer.echo(f"There may be more: --after {found[-1].key}", err=True)
+
+
+@app.command("show", epilog=examples("limen keys show 4fQ0wZr81kTb", "limen keys show - < leaked.txt"))
+def show_(key: KeyId, as_json: AsJson = False) -> None:
+    """One key: everything but its secret, which nobody has."""
+    wanted = read.key_id(key)
+    with opened() as limen, limen.reading() as reader:
+        found = keys.require(reader, wanted)
+    show.one(found, as_json=as_json)
+
+
+@app.command(
+    "regenerate",
+    epilog=examples("limen keys regenerate 4fQ0wZr81kTb", "limen keys regenerate 4fQ0wZr81kTb --overlap '1 h' --yes"),
+)
+def regenerate(
+    key: KeyId,
+    overlap: Annotated[
+        str, typer.Option("--overlap", help="How long the old key goes on: '1 h'. At most, and by default, the profile's.")
+    ] = "",
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """A new key of the same name, class and scopes, shown once; the old one ends now, or after the overlap."""
+    wanted = read.key_id(key)
+    overlap_s = read.duration_s(overlap, "--overlap") if overlap else None
+    with opened() as limen:
+        _ask(limen, wanted, "is replaced, and ends.", yes=yes)
+        issued = limen.act(keys.regenerate, wanted, overlap_s=overlap_s)
+    _hand_out(issued, as_json=as_json)
+
+
+@app.command("deactivate", epilog=examples("limen keys deactivate 4fQ0wZr81kTb"))
+def deactivate(key: KeyId, as_json: AsJson = False) -> None:
+    """Refuse a key until it is reactivated."""
+    _do(keys.deactivate, read.key_id(key), as_json=as_json)
+
+
+@app.command("reactivate", epilog=examples("limen keys reactivate 4fQ0wZr81kTb"))
+def reactivate(key: KeyId, as_json: AsJson = False) -> None:
+    """Admit a deactivated key again."""
+    _do(keys.reactivate, read.key_id(key), as_json=as_json)
+
+
+@app.command(
+    "revoke",
+    epilog=examples(
+        "limen keys revoke 4fQ0wZr81kTb --reason 'found in a public repository'",
+        "limen keys revoke - --reason leaked --yes < leaked.txt",
+    ),
+)
+def revoke(
+    key: KeyId,
+    reason: Annotated[str, typer.Option("--reason", help="Why; kept with the key and in the audit.")],
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """End a key for good. When this returns, no process admits a request with it any more."""
+    _do(keys.revoke, read.key_id(key), asked="is revoked.", yes=yes, reason=reason, as_json=as_json)
+
+
+@app.command("delete", epilog=examples("limen keys delete 4fQ0wZr81kTb --yes"))
+def delete(key: KeyId, yes: Yes = False, as_json: AsJson = False) -> None:
+    """Revoke a key and hide it. Its row stays for the audit."""
+    wanted = read.key_id(key)
+    with opened() as limen:
+        _ask(limen, wanted, "is revoked and hidden.", yes=yes)
+        limen.act(keys.delete, wanted)
+    show.one({"key": wanted, "deleted": True}, as_json=as_json)
+
+
+@app.command(
+    "expire",
+    epilog=examples("limen keys expire 4fQ0wZr81kTb --at 2027-01-01", "limen keys expire 4fQ0wZr81kTb --at now --yes"),
+)
+def expire(
+    key: KeyId,
+    at: Annotated[
+        str, typer.Option("--at", metavar="DATE|now", help="2027-01-01 (midnight UTC), 2027-01-01T12:00:00Z, or now.")
+    ],
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Set when a key ends. The date is only ever brought forward."""
+    wanted, when = read.key_id(key), read.moment(at, "--at")
+
+    def verb(tx: Tx, key: str) -> keys.Key:
+        return keys.set_expiry(tx, key, expires_at=when.from_now(tx.now))
+
+    _do(verb, wanted, asked=f"ends at {at}; the date can only be brought forward.", yes=yes, as_json=as_json)
+
+
+def _do(
+    verb: Callable[..., keys.Key], key: str, *, asked: str = "", yes: bool = False, as_json: bool, **named: Any
+) -> None:
+    with opened() as limen:
+        if asked:
+            _ask(limen, key, asked, yes=yes)
+        found = limen.act(verb, key, **named)
+    show.one(found, as_json=as_json)
+
+
+def _ask(limen: App, key: str, what: str, *, yes: bool) -> None:
+    """Ask before a key ends, saying which it is."""
+    if yes:
+        return
+    with limen.reading() as reader:
+        found = keys.require(reader, key)
+    confirm(f"Key {found.hint} ({found.name}) of {found.owner} for {found.api} {what} This cannot be undone.", yes=False)

@@ -1,0 +1,120 @@
+"""``limen owners``: users and organisations that hold keys, and how they stand with each API."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from limen.cli import read, show
+from limen.cli.door import opened
+from limen.cli.options import ApiName, AsJson, OwnerId, examples, group
+from limen.control import owners
+
+app = group("Users and organisations that hold keys, and how they stand with each API.")
+
+
+class Kind(StrEnum):
+    """What an owner is."""
+
+    USER = "user"
+    ORGANISATION = "organisation"
+
+
+@app.command(
+    "create",
+    epilog=examples("limen owners create --type user --id u-1024", "limen owners create --type organisation --name Acme"),
+)
+def create(
+    kind: Annotated[Kind, typer.Option("--type", help="What it is; an API's profile says which of them hold its keys.")],
+    owner: Annotated[str, typer.Option("--id", help="Your own id for it. Default: one is drawn.")] = "",
+    name: Annotated[str, typer.Option("--name", help="What people call it.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Make an owner."""
+    _do(owners.create, owners.NewOwner(kind.value, name, owner), as_json=as_json)
+
+
+@app.command("list", epilog=examples("limen owners list", "limen owners list --after u-1024 --limit 50 --json"))
+def list_(
+    after: Annotated[str, typer.Option("--after", help="From behind this owner's id on.")] = "",
+    limit: Annotated[int, typer.Option("--limit", min=1, max=10_000, help="How many at most.")] = 100,
+    as_json: AsJson = False,
+) -> None:
+    """Owners, in the order of their ids."""
+    with opened() as limen, limen.reading() as reader:
+        found = owners.listed(reader, after=after, limit=limit)
+    columns = ("owner", "kind", "name", "state", "suspended_reason", "created_at")
+    show.many(found, columns, as_json=as_json, nothing="There are no owners.")
+    if len(found) == limit:
+        typer.echo(f"There may be more: --after {show.printable(found[-1].owner)}", err=True)
+
+
+@app.command("show", epilog=examples("limen owners show u-1024"))
+def show_(owner: OwnerId, as_json: AsJson = False) -> None:
+    """One owner, with its plan, limit and place on the allow-list of each API."""
+    with opened() as limen, limen.reading() as reader:
+        found = owners.require(reader, owner)
+    _say(found, as_json=as_json)
+
+
+@app.command("suspend", epilog=examples("limen owners suspend u-1024 --reason 'payment is overdue'"))
+def suspend(
+    owner: OwnerId,
+    reason: Annotated[str, typer.Option("--reason", help="Why; kept in the audit.")],
+    as_json: AsJson = False,
+) -> None:
+    """Refuse every key of the owner, on every API, until it is restored."""
+    _do(owners.suspend, owner, reason=reason, as_json=as_json)
+
+
+@app.command("restore", epilog=examples("limen owners restore u-1024"))
+def restore(owner: OwnerId, as_json: AsJson = False) -> None:
+    """Lift a suspension: the owner's keys are what they were before."""
+    _do(owners.restore, owner, as_json=as_json)
+
+
+@app.command(
+    "set-plan",
+    epilog=examples(
+        "limen owners set-plan acme shop pro",
+        "limen owners set-plan acme shop pro --limit '5000 per 60 s'",
+        "limen owners set-plan acme shop none",
+    ),
+)
+def set_plan(
+    owner: OwnerId,
+    api: ApiName,
+    plan: Annotated[str, typer.Argument(metavar="PLAN|none", help="A plan of the API's profile, or none.")],
+    limit: Annotated[str, typer.Option("--limit", help="The owner's own limit, before the plan's. Default: none.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Set the owner's plan on an API, and its own limit there. Both are set: a limit that is left out is taken away."""
+    own = read.limit(limit, "allowance", "--limit") if limit else None
+    _do(owners.set_plan, owner, api, plan="" if plan == "none" else plan, limit=own, as_json=as_json)
+
+
+@app.command("allow", epilog=examples("limen owners allow u-1024 creator"))
+def allow(owner: OwnerId, api: ApiName, as_json: AsJson = False) -> None:
+    """Put the owner on the API's allow-list."""
+    _do(owners.allow, owner, api, as_json=as_json)
+
+
+@app.command("disallow", epilog=examples("limen owners disallow u-1024 creator"))
+def disallow(owner: OwnerId, api: ApiName, as_json: AsJson = False) -> None:
+    """Take the owner off the API's allow-list: where the list is on, its requests are refused."""
+    _do(owners.disallow, owner, api, as_json=as_json)
+
+
+def _do(verb: Callable[..., owners.Owner], *arguments: Any, as_json: bool, **named: Any) -> None:
+    with opened() as limen:
+        found = limen.act(verb, *arguments, **named)
+    _say(found, as_json=as_json)
+
+
+def _say(owner: owners.Owner, *, as_json: bool) -> None:
+    show.one(owner, as_json=as_json, leave_out=("standings",))
+    if owner.standings and not as_json:
+        show.many(owner.standings, ("api", "plan", "allowed", "limit"), as_json=False, nothing="")

@@ -1,0 +1,94 @@
+"""``limen serve`` and ``limen worker``: what runs until it is told to stop."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Event
+from types import FrameType
+from typing import Annotated
+
+import typer
+
+from limen.app import App
+from limen.cli import show
+from limen.cli.door import NOT_READY, opened
+from limen.cli.options import AsJson
+from limen.drain import Drainer, drain
+from limen.settings import read_settings
+
+_LOOK_S = 0.5
+"""How often a running worker is asked whether its last round failed."""
+
+
+def serve(
+    worker: Annotated[
+        bool, typer.Option("--worker/--no-worker", help="Whether to drain the journal too; without it, run 'limen worker'.")
+    ] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Serve the gate's door and the public one, until SIGTERM or SIGINT."""
+    from limen.server import run
+
+    settings = read_settings()
+    typer.echo(f"The gate's door: {settings.gate_listen}. The public one: {settings.listen}.", err=True)
+    code = run(settings, worker=worker)
+    if as_json:
+        show.json_out({"listen": settings.listen, "gate_listen": settings.gate_listen, "stopped": code == 0})
+    if code:
+        typer.echo("error: A listener ended on its own. What it said stands above.", err=True)
+        raise typer.Exit(NOT_READY)
+
+
+def worker(
+    once: Annotated[bool, typer.Option("--once", help="Drain what is there by now, and end.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Put what the gates' journals hold into the readings, until SIGTERM or SIGINT.
+
+    One worker does its work at a time: where another drains, --once finds nothing to do.
+    """
+    with opened() as app:
+        if once:
+            count = drain(app)
+            if as_json:
+                show.json_out({"drained": count})
+            else:
+                typer.echo(f"{count} {'entry' if count == 1 else 'entries'} drained.")
+            return
+        stopped_by = _work(app)
+    if as_json:
+        show.json_out({"stopped_by": stopped_by})
+
+
+def _work(app: App) -> str:
+    """Drain until a signal says to stop; which one."""
+    drainer, said = Drainer(app), ""
+    typer.echo(f"Draining the journal every {app.settings.drain_ms} ms.", err=True)
+    try:
+        with _told_to_stop() as (stop, received):
+            while not stop.wait(_LOOK_S):
+                if drainer.failure != said:
+                    said = drainer.failure
+                    typer.echo(show.printable(f"warning: {said}" if said else "Draining again."), err=True)
+    finally:
+        drainer.stop()
+    return received[0]
+
+
+@contextmanager
+def _told_to_stop() -> Iterator[tuple[Event, list[str]]]:
+    """An event that SIGTERM and SIGINT set, and the names of the signals that came."""
+    stop, received = Event(), list[str]()
+
+    def take(number: int, _frame: FrameType | None) -> None:
+        received.append(signal.Signals(number).name)
+        stop.set()
+
+    before = {number: signal.signal(number, take) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield stop, received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

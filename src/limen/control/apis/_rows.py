@@ -1,0 +1,87 @@
+"""The SQL of APIs, profiles and versions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, insert, select, update
+
+from limen.db.tables import apis, keys, profiles, versions
+
+
+def add(connection: Connection, **values: Any) -> None:
+    """A new API's row."""
+    connection.execute(insert(apis).values(**values))
+
+
+def one(connection: Connection, api: str) -> Row[Any] | None:
+    """The API's row, with the name and title that its profile has."""
+    return connection.execute(_with_profile().where(apis.c.api == api)).one_or_none()
+
+
+def everything(connection: Connection) -> Sequence[Row[Any]]:
+    """All APIs, in the order of their names."""
+    return connection.execute(_with_profile().order_by(apis.c.api)).all()
+
+
+def _with_profile() -> Any:
+    return select(apis, profiles.c.document).join(
+        profiles, (profiles.c.api == apis.c.api) & (profiles.c.revision == apis.c.revision)
+    )
+
+
+def change(connection: Connection, api: str, **values: Any) -> None:
+    """Set columns of an API's row."""
+    connection.execute(update(apis).where(apis.c.api == api).values(**values))
+
+
+def add_profile(connection: Connection, api: str, revision: int, document: Mapping[str, Any], **values: Any) -> None:
+    """A revision of an API's profile."""
+    connection.execute(insert(profiles).values(api=api, revision=revision, document=document, **values))
+
+
+def document(connection: Connection, api: str, revision: int) -> Mapping[str, Any] | None:
+    """A revision of an API's profile, as it was applied."""
+    statement = select(profiles.c.document).where(profiles.c.api == api, profiles.c.revision == revision)
+    return connection.execute(statement).scalar()
+
+
+def version_rows(connection: Connection, api: str) -> dict[str, Row[Any]]:
+    """The register of versions, by name."""
+    found = connection.execute(select(versions).where(versions.c.api == api).order_by(versions.c.version))
+    return {row.version: row for row in found}
+
+
+def add_version(connection: Connection, api: str, version: str, **values: Any) -> None:
+    """A new version's row."""
+    connection.execute(insert(versions).values(api=api, version=version, **values))
+
+
+def change_version(connection: Connection, api: str, version: str, **values: Any) -> None:
+    """Set columns of a version's row."""
+    connection.execute(update(versions).where(versions.c.api == api, versions.c.version == version).values(**values))
+
+
+def owners_with_several(connection: Connection, api: str, now: float) -> Sequence[str]:
+    """Up to ten owners that hold more than one active key of *api*."""
+    live = (
+        (keys.c.api == api) & (keys.c.state == "active") & ((keys.c.expires_at.is_(None)) | (keys.c.expires_at > now))
+    )
+    statement = select(keys.c.owner).where(live).group_by(keys.c.owner).having(func.count() > 1).limit(10)
+    return connection.execute(statement).scalars().all()
+
+
+def take_slots(connection: Connection, api: str) -> None:
+    """Every active key of *api* takes its owner's slot, where it has none."""
+    connection.execute(
+        update(keys)
+        .where(keys.c.api == api, keys.c.state == "active", keys.c.slot.is_(None))
+        .values(slot=keys.c.api + ":" + keys.c.owner)
+    )
+
+
+def classes_in_use(connection: Connection, api: str) -> Sequence[Any]:
+    """The classes and environments that the API's keys have."""
+    statement = select(keys.c["class"].label("key_class"), keys.c.environment).where(keys.c.api == api).distinct()
+    return connection.execute(statement).all()

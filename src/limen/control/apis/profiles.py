@@ -1,0 +1,105 @@
+"""Applying a profile: the next revision, through the change log, without undoing what staff set meanwhile unsaid."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from limen.control.apis import _rows
+from limen.control.apis.actions import Api, profile_of, require
+from limen.core import events
+from limen.core.problems import ProblemError
+from limen.core.profile import Profile
+from limen.core.versions import Version
+from limen.db.transaction import Reader, Tx
+
+
+def document_of(reader: Reader, api: str, revision: int | None = None) -> Mapping[str, Any]:
+    """A revision of *api*'s profile as plain data; None: the one in force. Raises ``api_unknown``, ``not_found``."""
+    held = require(reader, api)
+    document = _rows.document(reader.connection, api, revision or held.revision)
+    if document is None:
+        raise ProblemError("not_found", f"API {api!r} has no revision {revision}; it has 1 to {held.revision}.")
+    return document
+
+
+def overwritten(reader: Reader, api: str, profile: Profile) -> list[str]:
+    """What staff set on versions that applying *profile* would set otherwise, a line each (switches always stay)."""
+    lines = []
+    stated = {version.name: version for version in _stated(profile)}
+    for name, row in _rows.version_rows(reader.connection, api).items():
+        version = stated.get(name)
+        if not row.by_staff or version is None:
+            continue
+        for what in ("deprecated_at", "sunset_at", "successor"):
+            held, new = getattr(row, what), getattr(version, what)
+            if held != new:
+                lines.append(f"version {name}: {what} was set to {held} by staff, the profile says {new}")
+    return lines
+
+
+def apply_profile(tx: Tx, api: str, profile: Profile, *, overwrite: bool = False) -> Api:
+    """The API goes by *profile* from now on, in every process. Unchanged: nothing happens.
+
+    Versions that staff registered stay. Raises ``profile_conflict`` where keys that exist do not fit the profile, and
+    where it would overwrite what staff set, unless *overwrite*.
+    """
+    held = profile_of(tx, api)
+    row = require(tx, api)
+    if held.document == profile.document:
+        return row
+    if not overwrite and (lines := overwritten(tx, api, profile)):
+        raise ProblemError("profile_conflict", "Applying it would overwrite: " + "; ".join(lines) + ".")
+    _fit_keys(tx, api, profile, held)
+    _rows.add_profile(
+        tx.connection, api, row.revision + 1, profile.document, applied_at=tx.now, applied_by=str(tx.actor)
+    )
+    _rows.change(tx.connection, api, revision=row.revision + 1)
+    _merge_versions(tx, api, profile, overwrite=overwrite)
+    tx.change("profile", api=api)
+    tx.record("profiles.apply", events.ProfileApplied(api=api, subject=api, revision=row.revision + 1))
+    return require(tx, api)
+
+
+def _stated(profile: Profile) -> tuple[Version, ...]:
+    return profile.versioning.versions if profile.versioning is not None else ()
+
+
+def _fit_keys(tx: Tx, api: str, profile: Profile, held: Profile) -> None:
+    """Refuse a profile that leaves existing keys without a class, a prefix or a slot; give them their slots."""
+    if profile.owner_type != held.owner_type:
+        raise ProblemError("profile_conflict", "The type of owner cannot change: keys are not handed over (C12).")
+    for found in _rows.classes_in_use(tx.connection, api):
+        key_class = profile.keys.classes.get(found.key_class)
+        if key_class is None or found.environment not in key_class.prefixes:
+            raise ProblemError(
+                "profile_conflict",
+                f"There are keys of class {found.key_class} in {found.environment}, which it does not have.",
+            )
+    if profile.keys.max_active_per_owner == 1 and held.keys.max_active_per_owner != 1:
+        several = _rows.owners_with_several(tx.connection, api, tx.now)
+        if several:
+            raise ProblemError(
+                "profile_conflict", f"It allows one active key, but more are held by {', '.join(several)}."
+            )
+        _rows.take_slots(tx.connection, api)
+
+
+def _merge_versions(tx: Tx, api: str, profile: Profile, *, overwrite: bool) -> None:
+    registered = _rows.version_rows(tx.connection, api)
+    for version in _stated(profile):
+        dates = {
+            "deprecated_at": version.deprecated_at,
+            "sunset_at": version.sunset_at,
+            "successor": version.successor,
+            "by_staff": False,
+        }
+        row = registered.get(version.name)
+        if row is not None and (overwrite or not row.by_staff):
+            before = Version(row.version, row.deprecated_at, row.sunset_at, row.successor).stage(tx.now)
+            if version.stage(tx.now) < before:
+                raise ProblemError("lifecycle_one_way", f"Version {version.name} is {before.name.lower()} already.")
+        if row is None:
+            _rows.add_version(tx.connection, api, version.name, registered_at=tx.now, **dates)
+        elif overwrite or not row.by_staff:
+            _rows.change_version(tx.connection, api, version.name, **dates)

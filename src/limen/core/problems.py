@@ -1,0 +1,111 @@
+"""Every public error: its code, status and title. One page each in the documentation.
+
+A refusal of the gate is a value (``Verdict``); a problem of everything else is a ``ProblemError``. Both are written to
+the wire as RFC 9457 problem details, or as the profile says.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A kind of error. *detail* is what is said of it when nothing more is known."""
+
+    code: str
+    status: int
+    title: str
+    detail: str
+
+
+def _catalogue(*rows: tuple[str, int, str, str]) -> dict[str, Problem]:
+    return {row[0]: Problem(*row) for row in rows}
+
+
+VERDICTS = _catalogue(
+    ("credential_missing", 401, "Credential missing", "The request carries no API key."),
+    ("credential_conflict", 400, "More than one credential", "Send exactly one API key, in one place."),
+    ("credential_malformed", 401, "Credential malformed", "The credential does not have the form of an API key."),
+    ("unavailable", 503, "Temporarily unavailable", "The request could not be checked now. Try again."),
+    ("credential_invalid", 401, "Credential invalid", "The API key is not known."),
+    ("key_revoked", 401, "Key revoked", "The API key has been revoked."),
+    ("key_expired", 401, "Key expired", "The API key has expired."),
+    ("key_inactive", 401, "Key inactive", "The API key is deactivated."),
+    ("owner_suspended", 403, "Owner suspended", "API access of the key's owner is suspended."),
+    ("owner_not_allowed", 403, "Owner not allowed", "The key's owner is not admitted to this API yet."),
+    ("environment_mismatch", 403, "Wrong environment", "The API key belongs to another environment."),
+    ("origin_not_allowed", 403, "Origin not allowed", "The API key may not be used from this web origin."),
+    ("address_not_allowed", 403, "Address not allowed", "The API key may not be used from this address."),
+    ("operation_unknown", 404, "Operation unknown", "There is no such operation."),
+    ("version_missing", 400, "Version missing", "The request names no API version."),
+    ("version_malformed", 400, "Version malformed", "The API version is not of the right form."),
+    ("version_unknown", 400, "Version unknown", "There is no such API version."),
+    ("version_sunset", 410, "Version sunset", "The API version has been removed."),
+    ("writes_disabled", 403, "Writes disabled", "The API is read-only at the moment."),
+    ("scope_missing", 403, "Scope missing", "The API key lacks a scope that the operation needs."),
+    ("limit_exceeded", 429, "Limit exceeded", "The limit is used up."),
+)
+"""The refusals of the gate, by the slug of their code."""
+
+PROBLEMS = VERDICTS | _catalogue(
+    (
+        "https_required",
+        403,
+        "HTTPS required",
+        "Plain HTTP is refused. The key that was sent over it is to be replaced.",
+    ),
+    ("request_malformed", 400, "Request malformed", "The request is not of the form that is documented."),
+    ("request_too_large", 413, "Request too large", "The request is larger than what is read."),
+    ("peer_not_allowed", 403, "Peer not allowed", "This door answers only those that it was told of."),
+    ("not_found", 404, "Not found", "There is no such thing here."),
+    ("method_not_allowed", 405, "Method not allowed", "The address does not answer this method."),
+    ("api_unknown", 404, "API unknown", "There is no such API, or this process does not decide for it."),
+    ("api_exists", 409, "API exists", "There is an API of this name already."),
+    ("owner_unknown", 404, "Owner unknown", "There is no such owner."),
+    ("owner_exists", 409, "Owner exists", "There is an owner with this id already."),
+    ("owner_type_wrong", 422, "Wrong type of owner", "This API's keys belong to owners of another type."),
+    ("plan_unknown", 422, "Plan unknown", "The API's profile has no such plan."),
+    ("key_unknown", 404, "Key unknown", "There is no such key."),
+    ("key_ended", 409, "Key ended", "The key has been revoked or has expired; that is final."),
+    ("slot_taken", 409, "Slot taken", "The owner has an active key already, and the profile allows one."),
+    ("class_unknown", 422, "Class unknown", "The profile has no such class of keys."),
+    ("environment_unknown", 422, "Environment unknown", "The class has no keys in this environment."),
+    ("scope_unknown", 422, "Scope unknown", "The profile has no such scope."),
+    ("scope_not_grantable", 422, "Scope not grantable", "Keys of this class may not hold this scope."),
+    ("expiry_wrong", 422, "Expiry wrong", "The expiry is not a moment that a key may end at."),
+    ("origins_wrong", 422, "Origins wrong", "The list of web origins cannot be set on this key."),
+    ("addresses_wrong", 422, "Addresses wrong", "The list of address ranges is not valid."),
+    ("name_wrong", 422, "Name wrong", "A name has 1 to 100 characters on one line."),
+    ("version_exists", 409, "Version exists", "The version is registered already."),
+    ("version_not_registered", 404, "Version not registered", "The API has no such version."),
+    ("lifecycle_one_way", 409, "One way only", "A version goes from active to deprecated to sunset, and not back."),
+    ("lifecycle_dates_wrong", 422, "Dates wrong", "The dates do not make a life cycle."),
+    ("profile_wrong", 422, "Profile wrong", "The profile has mistakes."),
+    ("profile_conflict", 409, "Profile conflict", "The profile cannot be applied to what is there."),
+    ("setting_wrong", 500, "Setting wrong", "A setting is not what is allowed."),
+    ("pepper_wrong", 500, "Wrong pepper", "The pepper is not the one under which the keys were stored."),
+    ("store_down", 503, "Store down", "The database cannot be read or written now."),
+    ("store_not_ready", 500, "Store not ready", "The database has not been set up, or is of another release."),
+    ("gate_taken", 409, "Gate taken", "Another process decides for this API already."),
+)
+"""Every public error, by its code."""
+
+
+class ProblemError(Exception):
+    """Something asked for cannot be done, for a reason that the caller may be told."""
+
+    def __init__(self, code: str, detail: str = "", **extra: Any) -> None:
+        """*code* is one of ``PROBLEMS``; *detail* says what was found and what is allowed; *extra* goes to the wire."""
+        self.problem = PROBLEMS[code]
+        self.detail = detail or self.problem.detail
+        self.extra = extra
+        super().__init__(f"{self.problem.title}: {self.detail}")
+
+
+class StoreDown(ProblemError):
+    """The database cannot be read or written now."""
+
+    def __init__(self, detail: str = "") -> None:
+        super().__init__("store_down", detail)

@@ -1,0 +1,160 @@
+"""A published API as data: what a profile states, read from plain data into values.
+
+A profile is written as a file (``limen.profiles`` reads YAML and keeps the line of every value) and held by the
+database as the plain data that it was read to. ``limen.core.profile_reader`` takes that data and either answers a
+``Profile`` or names every mistake in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from limen.core.limits import Limit
+from limen.core.routes import Operation
+from limen.core.scopes import Catalogue
+from limen.core.versions import Version
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """One thing that is wrong in a profile: where it stands, what was found and what is allowed."""
+
+    path: str
+    """Where, dotted, items of a list by their index from 0: ``operations.3.call``. Empty for the profile as a whole."""
+    line: int | None
+    """The line in the file, from 1; that of the nearest field around it for one that is missing; None: not known."""
+    found: str
+    allowed: str
+    source: str = ""
+    """The file."""
+
+    def __str__(self) -> str:
+        """``creator.yaml:12: keys.on_overflow: found 'drop', allowed: replace, reject``, on one line, all printable."""
+        place = self.source + (f":{self.line}" if self.line else "") if self.source else f"line {self.line or '?'}"
+        parts = (place if self.source or self.line else "", self.path, f"found {self.found}, allowed: {self.allowed}")
+        text = ": ".join(part for part in parts if part)
+        return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+class ProfileError(ValueError):
+    """A profile cannot be read. *mistakes* are all that were found, in the order of their lines."""
+
+    def __init__(self, mistakes: Iterable[Mistake]) -> None:
+        self.mistakes = tuple(sorted(mistakes, key=lambda mistake: mistake.line or 0))
+        super().__init__(self.mistakes)
+
+    def __str__(self) -> str:
+        """One line a mistake."""
+        return "\n".join(map(str, self.mistakes))
+
+
+@dataclass(frozen=True, slots=True)
+class Carrier:
+    """One way in which a key may travel (C2)."""
+
+    kind: str
+    """``header``, ``bearer`` or ``query``."""
+    name: str = ""
+    """The header's or the parameter's name; empty for ``bearer``."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyClass:
+    """A class of keys (C3): where its prefixes come from and what its keys may hold."""
+
+    name: str
+    prefixes: Mapping[str, str]
+    """Environment (``live``, ``test``) to prefix."""
+    scopes: tuple[str, ...]
+    """The scopes that a key of this class may hold."""
+    default_scopes: tuple[str, ...]
+    origins: bool = False
+    """Whether its keys may carry a list of web origins."""
+    limit: Limit | None = None
+    """A ceiling on the allowance of its keys, named ``class:<name>``."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPolicy:
+    """What a profile says of keys (C1, C4, C7, C17)."""
+
+    max_active_per_owner: int | None
+    """1, or None for any number."""
+    on_overflow: str
+    """``replace`` or ``reject``."""
+    issuance: str
+    """``self_service`` or ``approval``."""
+    overlap_s: int
+    max_lifetime_s: int | None
+    classes: Mapping[str, KeyClass]
+
+
+@dataclass(frozen=True, slots=True)
+class Versioning:
+    """How an API is versioned (C5)."""
+
+    carrier: str
+    """``header`` or ``path``."""
+    header: str
+    """The request header's name; empty for ``path``."""
+    form: str
+    """``date`` or ``segment``."""
+    deprecation: str
+    """``rfc9745`` or ``http-date`` (C13)."""
+    next_header: str
+    versions: tuple[Version, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Limits that an owner has. A plan without a limit is custom: the owner's own limit holds, else the default."""
+
+    name: str
+    title: str
+    limit: Limit | None
+
+
+@dataclass(frozen=True, slots=True)
+class RateHeaders:
+    """The names under which the profile's callers read their limit."""
+
+    limit: str
+    remaining: str
+    reset: str
+
+
+@dataclass(frozen=True, slots=True)
+class Errors:
+    """How refusals are written (C9). *compat* maps a code or a status to a body with ``{placeholders}``."""
+
+    style: str
+    """``problem`` or ``compat``."""
+    compat: Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """Everything that a published API states about access to it."""
+
+    name: str
+    title: str
+    support: str
+    documentation: str
+    words: Mapping[str, str]
+    owner_type: str
+    allowlist: bool
+    carriers: tuple[Carrier, ...]
+    keys: KeyPolicy
+    catalogue: Catalogue
+    versioning: Versioning | None
+    count_per: str
+    """``key`` or ``owner``: whose window a request counts in."""
+    default_limit: Limit
+    rate_headers: RateHeaders
+    plans: Mapping[str, Plan]
+    operations: tuple[Operation, ...]
+    errors: Errors
+    document: Mapping[str, Any]
+    """The plain data that this was read from, as the database holds it."""

@@ -1,0 +1,254 @@
+"""What the fields of a profile must be to one another: looked at once each field has been read by itself.
+
+Every check gets what was read, without what was mistaken, and stays silent where something that it needs is missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from itertools import combinations
+from typing import Any
+
+from limen.core.profile_fields import ALL
+from limen.core.profile_form import Findings, listed, shown, under
+from limen.core.routes import overlap, split_template
+from limen.core.versions import well_formed
+
+Read = Mapping[str, Any]
+_SAFE = ("GET", "OPTIONS")  # methods that change nothing (RFC 9110 §9.2.1)
+
+
+def check(read: Read, findings: Findings) -> None:
+    """Note every mistake that lies between the fields of *read*, which the table of fields has read."""
+    edges = implied(read["scopes"]) if "scopes" in read else None
+    if edges is not None:
+        _check_scopes(read["scopes"], edges, findings)
+    keys = read.get("keys", {})
+    if keys.get("max_active_per_owner") == 1 and keys.get("overlap", 0) > 0:
+        found = f"an overlap of {keys['overlap']} s with max_active_per_owner: 1"
+        findings.note("keys.overlap", found, "0 s, as two keys would be active while they overlap (C1, C17)")
+    _check_classes(keys.get("classes", {}), edges, findings)
+    versioning = read.get("versioning") or {}
+    _check_carriers(read.get("carriers", {}), versioning, findings)
+    _check_versioning(versioning, findings)
+    names = read.get("limits", {}).get("headers", {})
+    for one, other in combinations(names, 2):
+        if names[one].lower() == names[other].lower():
+            findings.note(f"limits.headers.{other}", repr(names[other]), f"another header than {one}'s")
+    operations = read.get("operations", {})
+    for index, operation in operations.items():
+        _check_operation(operation, f"operations.{index}", edges, findings)
+    _check_paths(operations, versioning, findings)
+
+
+def implied(scopes: Read) -> dict[str, tuple[str, ...]]:
+    """Each scope, and those that it says it implies directly; ``all`` is every other."""
+    edges: dict[str, tuple[str, ...]] = {}
+    for name, scope in scopes.items():
+        names = scope.get("implies", ())
+        edges[name] = tuple(other for other in scopes if other != name) if names == ALL else names
+    return edges
+
+
+def cycles(edges: Mapping[str, Collection[str]]) -> list[list[str]]:
+    """Cycles in *edges*, no two with a member in common: none where there is none, at least one where there is one."""
+    left = dict(edges)
+    found: list[list[str]] = []
+    while left:
+        ends = [name for name, to in left.items() if not any(other in left for other in to)]
+        if ends:
+            left = {name: to for name, to in left.items() if name not in ends}
+            continue
+        walk = [next(iter(left))]  # every one left leads on to another one left, so that a walk must meet itself
+        while (onward := next(other for other in left[walk[-1]] if other in left)) not in walk:
+            walk.append(onward)
+        found.append(walk[walk.index(onward) :])
+        left = {name: to for name, to in left.items() if name not in found[-1]}
+    return found
+
+
+def _reach(edges: Mapping[str, Collection[str]], start: str) -> set[str]:
+    """*start*, and all that it leads to."""
+    reached: set[str] = set()
+    ahead = [start]
+    while ahead:
+        name = ahead.pop()
+        if name in edges and name not in reached:
+            reached.add(name)
+            ahead.extend(edges[name])
+    return reached
+
+
+def _check_known(path: str, names: Iterable[str], known: Collection[str], findings: Findings) -> None:
+    for index, name in enumerate(names):
+        if name not in known:
+            findings.unknown(under(path, index), name, known, "scope")
+
+
+def _check_scopes(scopes: Read, edges: Mapping[str, Collection[str]], findings: Findings) -> None:
+    for name, names in edges.items():
+        _check_known(f"scopes.{name}.implies", names, scopes, findings)
+    for cycle in cycles(edges):
+        way = " → ".join((*cycle, cycle[0]))
+        findings.note(f"scopes.{cycle[0]}.implies", f"the cycle {way}", "scopes that do not lead back to this one")
+
+
+def _check_classes(classes: Read, edges: Mapping[str, Collection[str]] | None, findings: Findings) -> None:
+    taken: dict[str, str] = {}
+    for name, of in classes.items():
+        at = f"keys.classes.{name}"
+        prefixes = {where: prefix for where, prefix in of.get("prefixes", {}).items() if prefix is not None}
+        if "prefixes" in of and of["prefixes"] == dict.fromkeys(("live", "test")):
+            findings.note(f"{at}.prefixes", "no prefix", "a prefix for live, for test, or for both")
+        for where, prefix in prefixes.items():
+            path = f"{at}.prefixes.{where}"
+            first = taken.setdefault(prefix, path)
+            if first != path:
+                findings.note(path, f"{prefix!r}, which is {first} already", "a prefix of its own")
+        if edges is not None:
+            _check_grants(of, at, edges, findings)
+            if name == "public" and "scopes" in of:
+                _check_public(of["scopes"], f"{at}.scopes", edges, findings)
+
+
+def _check_grants(of: Read, at: str, edges: Mapping[str, Collection[str]], findings: Findings) -> None:
+    """What a class may hold, and what its keys get when none are named."""
+    may_hold = edges if of.get("scopes") == ALL else of.get("scopes")
+    default = of.get("default_scopes", ())
+    if may_hold is not None and may_hold is not edges:
+        _check_known(f"{at}.scopes", may_hold, edges, findings)
+    _check_known(f"{at}.default_scopes", default, edges, findings)
+    for index, name in enumerate(default):
+        if may_hold is not None and name in edges and name not in may_hold:
+            findings.note(f"{at}.default_scopes.{index}", shown(name), f"what the class may hold: {listed(may_hold)}")
+
+
+def _check_public(scopes: Any, path: str, edges: Mapping[str, Collection[str]], findings: Findings) -> None:
+    """A public key lies open, so that it must not hold what opens everything (C3)."""
+    for index, name in enumerate(edges if scopes == ALL else scopes):
+        if edges.get(name) and len(_reach(edges, name)) == len(edges):
+            place = path if scopes == ALL else under(path, index)
+            findings.note(place, f"{name!r}, which implies every scope", "in the class public, scopes that do not")
+
+
+def _check_carriers(carriers: Read, versioning: Read, findings: Findings) -> None:
+    seen: set[tuple[str, str]] = set()
+    for index, carrier in carriers.items():
+        at = f"carriers.{index}"
+        if len(carrier) < 3:  # something in it is mistaken, and has been noted
+            continue
+        kinds = [kind for kind, value in carrier.items() if value]
+        if len(kinds) != 1:
+            findings.note(at, " and ".join(kinds) or "no carrier", "one of header: NAME, bearer, query: NAME")
+            continue
+        kind = kinds[0]
+        name = "" if kind == "bearer" else carrier[kind]
+        known = (kind, name.lower() if kind == "header" else name)
+        if known in seen:
+            findings.note(at, f"{kind} {name}".strip() + " again", "each carrier once")
+        seen.add(known)
+        if kind == "header" and name.lower() == str(versioning.get("header")).lower():
+            findings.note(at, f"the header of the version, {name!r}", "a header of its own")
+
+
+def _check_versioning(versioning: Read, findings: Findings) -> None:
+    if "header" in versioning and versioning.get("carrier") == "header" and versioning["header"] is None:
+        findings.note("versioning.header", "nothing", "the request header that carries the version")
+    if versioning.get("carrier") == "path" and versioning.get("header") is not None:
+        found = shown(versioning["header"])
+        findings.note("versioning.header", found, "no header, as the version travels in the path")
+    versions = versioning.get("versions", {})
+    form = versioning.get("format")
+    active = [name for name, version in versions.items() if version.get("deprecated", 0) is None]
+    for name, version in versions.items():
+        at = f"versioning.versions.{name}"
+        if form is not None and not well_formed(name, form):
+            findings.note(at, repr(name), "a real day, as 2026-06-26" if form == "date" else "v and a number, as v1")
+        successor = version.get("successor")
+        if successor is not None and successor not in versions:
+            findings.unknown(f"{at}.successor", successor, versions, "version")
+        deprecated, sunset = version.get("deprecated", ...), version.get("sunset")
+        if sunset is None or deprecated is ...:
+            continue
+        if deprecated is None:
+            findings.note(f"{at}.sunset", "a sunset without deprecated", "a version that is deprecated first (R57)")
+        elif sunset < deprecated:
+            findings.note(f"{at}.sunset", "a sunset before deprecated", "the same moment or a later one (RFC 9745 §4)")
+        others = [other for other in active if other != name]
+        if version.get("successor", ...) is None and others:
+            allowed = f"the version to move to (R81): {listed(others)}"
+            findings.note(f"{at}.successor", "a sunset without a successor", allowed)
+    onward = {name: [version["successor"]] if version.get("successor") else [] for name, version in versions.items()}
+    for cycle in cycles(onward):
+        way = " → ".join((*cycle, cycle[0]))
+        findings.note(f"versioning.versions.{cycle[0]}.successor", f"the cycle {way}", "a version that leads on")
+
+
+def _check_operation(operation: Read, at: str, edges: Mapping[str, Collection[str]] | None, findings: Findings) -> None:
+    method = operation["call"][0] if "call" in operation else None
+    scopes, write = operation.get("scopes", ...), operation.get("write", ...)
+    if operation.get("public") is True:
+        if scopes is not None and scopes is not ... and len(scopes) > 0:
+            findings.note(f"{at}.scopes", "scopes of a public operation", "none, as no key is asked for")
+        if operation.get("limit") is not None:
+            findings.note(f"{at}.limit", "a limit of a public operation", "none, as it would be counted per key")
+    elif operation.get("public") is False and scopes is None:
+        allowed = "the scopes that are needed, [] where any valid key will do, or public: true"
+        findings.note(f"{at}.scopes", "nothing", allowed)
+    if edges is not None and isinstance(scopes, tuple):
+        _check_known(f"{at}.scopes", scopes, edges, findings)
+    if method in _SAFE and write is True:
+        findings.note(f"{at}.write", f"write: true of a {method}", "write: false, as this method changes nothing")
+    elif method is not None and method not in _SAFE and write is None:
+        findings.note(f"{at}.write", "nothing", "say write: true, or write: false for a call that only reads")
+
+
+def _check_paths(operations: Read, versioning: Read, findings: Findings) -> None:
+    """One id and one path, one operation."""
+    ids: dict[str, str] = {}
+    templates: dict[tuple[str, ...], str] = {}
+    alike: dict[tuple[str, int], list[tuple[str, Read]]] = {}
+    for index, operation in operations.items():
+        at, name = f"operations.{index}", operation.get("id")
+        if name is not None and ids.setdefault(name, at) != at:
+            findings.note(f"{at}.id", f"{name!r} again", f"an id of its own; {ids[name]} has this one")
+        if "call" not in operation:
+            continue
+        method, path = operation["call"]
+        segments = split_template(path)
+        if versioning.get("carrier") == "path" and well_formed(segments[0], versioning.get("format", "date")):
+            findings.note(f"{at}.call", f"the version in {path!r}", "the path as it stands after the version segment")
+        shape = (method, *("{}" if segment[0] == "{" else segment for segment in segments))
+        if templates.setdefault(shape, at) != at:
+            first = operations[templates[shape].rpartition(".")[2]]
+            findings.note(f"{at}.call", f"{method} {path} again", f"a call of its own; {_told(first)} has this one")
+        else:
+            alike.setdefault((method, len(segments)), []).append((at, operation))
+    for group in alike.values():
+        _check_group(group, findings)
+
+
+def _check_group(group: list[tuple[str, Read]], findings: Findings) -> None:
+    """Where two templates could be meant, the same answer from both. *group*: of one method and one length."""
+    asked = [_access(operation) for _, operation in group]
+    for (one, (_, first)), (other, (at, second)) in combinations(zip(asked, group, strict=True), 2):
+        if one is None or other is None or one == other:
+            continue
+        if overlap(first["call"][1], second["call"][1]):
+            found = f"{_told(second)} beside {_told(first)}: one path fits both, and they ask for different things"
+            findings.note(f"{at}.call", found, "the same scopes, public and write in both, or paths that differ")
+
+
+def _access(operation: Read) -> tuple[frozenset[str], bool, bool] | None:
+    """What an operation asks for; None where that is mistaken."""
+    public, scopes, write = (operation.get(name, ...) for name in ("public", "scopes", "write"))
+    if ... in (public, scopes, write) or (scopes is None and not public):
+        return None
+    if write is None and operation["call"][0] not in _SAFE:
+        return None
+    return frozenset(scopes or ()), bool(public), bool(write)
+
+
+def _told(operation: Read) -> str:
+    method, path = operation["call"]
+    return f"{operation.get('id', 'an operation')} ({method} {path})"

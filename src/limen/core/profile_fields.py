@@ -1,0 +1,341 @@
+"""Every field that a profile may have: ``PROFILE`` is the table. docs/reference/profile.md says the same in words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from limen.core.limits import Limit, read_limit
+from limen.core.profile_form import MISTAKEN, Field, Findings, Items, Leaf, Section, Table, listed, shown, under
+from limen.core.routes import METHODS, split_template
+from limen.core.scopes import SCOPE
+from limen.core.verdict import Code
+
+ALL: Final = "all"
+"""In place of a list of scopes: every one."""
+PLACEHOLDERS: Final = ("title", "detail", "code", "version", "sunset", "next_version", "scope", "retry_after")
+"""What the strings of a compat body may have in braces."""
+
+_SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400}
+_LONGEST_S = 36_500 * 86400
+_TEXT_CHARS, _PATH_CHARS = 1000, 512
+_EXACT = 2**53  # whole numbers below it mean the same to every reader of JSON (RFC 8259 §6)
+_DEEPEST = 8
+_REFUSALS = tuple(code.slug for code in Code if code is not Code.OK)
+_SPAN = re.compile(r"([0-9]{1,9}) ?(s|min|h|d)")
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_INSTANT = re.compile(_DAY.pattern + r"T[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}:[0-9]{2})")
+_FIRST_S, _END_S = 0, datetime(9999, 1, 1, tzinfo=UTC).timestamp()
+_TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}"  # noqa: S105 - a header's name, RFC 9110 §5.6.2
+_BRACES = re.compile(r"\{[^{}]*\}|[{}]")
+
+
+def text_of(value: Any) -> str:
+    """*value* as it was written. Whole numbers are text too, where text is asked for. Raises ValueError."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < _EXACT:
+        return str(int(value))
+    raise ValueError("not text")
+
+
+def _fits(pattern: str) -> Callable[[Any], str]:
+    whole = re.compile(pattern)
+
+    def read(value: Any) -> str:
+        text = text_of(value)
+        if whole.fullmatch(text) is None:
+            raise ValueError("another form")
+        return text
+
+    return read
+
+
+def _one_of(*words: str) -> Leaf:
+    return Leaf(listed(words), _fits("|".join(words)))
+
+
+def _line(value: Any) -> str:
+    text = text_of(value).strip()
+    if not 0 < len(text) <= _TEXT_CHARS or not text.isprintable():
+        raise ValueError("not one line of text")
+    return text
+
+
+def _switch(value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    return {"on": True, "true": True, "off": False, "false": False}[_fits("on|off|true|false")(value)]
+
+
+def _active(value: Any) -> int | None:
+    return 1 if _fits("1|unlimited")(value) == "1" else None
+
+
+def _span(value: Any) -> int:
+    match = _SPAN.fullmatch(text_of(value))
+    seconds = int(match[1]) * _SECONDS[match[2]] if match else _LONGEST_S + 1
+    if seconds > _LONGEST_S:
+        raise ValueError("no duration, or too long a one")
+    return seconds
+
+
+def _lifetime(value: Any) -> int | None:
+    if value == "none":
+        return None
+    seconds = _span(value)
+    if seconds == 0:
+        raise ValueError("a key that is issued lives")
+    return seconds
+
+
+def _limit(value: Any) -> Limit:
+    return read_limit(text_of(value), "allowance")
+
+
+def _plan_limit(value: Any) -> Limit | None:
+    return None if value == "custom" else _limit(value)
+
+
+def _names(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise ValueError("not a list")
+    names = tuple(text_of(name) for name in value)
+    if len(set(names)) < len(names):
+        raise ValueError("a name twice")
+    return names
+
+
+def _all_or_names(value: Any) -> tuple[str, ...] | str:
+    return ALL if value == ALL else _names(value)
+
+
+def _scope_name(value: Any) -> str:
+    name = text_of(value)
+    if SCOPE.fullmatch(name) is None or name == ALL:
+        raise ValueError("not a scope")
+    return name
+
+
+def _carrier_header(value: Any) -> str:
+    name = _fits(_TOKEN)(value)
+    if name.lower() == "authorization":
+        raise ValueError("that is what bearer is for")
+    return name
+
+
+def _instant(value: Any) -> float:
+    text = text_of(value)
+    if _DAY.fullmatch(text):
+        text += "T00:00:00Z"
+    elif _INSTANT.fullmatch(text) is None:
+        raise ValueError("not an instant")
+    try:
+        moment = datetime.fromisoformat(text).timestamp()
+    except OverflowError as error:
+        raise ValueError("out of range") from error
+    if not _FIRST_S <= moment < _END_S:
+        raise ValueError("out of range")
+    return moment
+
+
+def _call(value: Any) -> tuple[str, str]:
+    method, _, path = text_of(value).partition(" ")
+    if method not in METHODS or len(path) > _PATH_CHARS:
+        raise ValueError("no call")
+    split_template(path)
+    return method, path
+
+
+def _reason(value: Any) -> str:
+    return value if value in _REFUSALS else _fits("[45][0-9]{2}")(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """The body of an error: JSON, whose strings may have placeholders."""
+
+    allowed: str = "a mapping, the JSON body to answer"
+
+    def take(self, value: Any, path: str, findings: Findings) -> Any:
+        """*value* as it is, every mistake in it noted."""
+        if not isinstance(value, Mapping):
+            findings.note(path, shown(value), self.allowed)
+            return MISTAKEN
+        self._look(value, path, findings, _DEEPEST)
+        return value
+
+    def _look(self, value: Any, path: str, findings: Findings, deeper: int) -> None:
+        if isinstance(value, Mapping | list):
+            if deeper == 0:
+                findings.note(path, shown(value), f"a body of at most {_DEEPEST} levels")
+                return
+            inner = value.items() if isinstance(value, Mapping) else enumerate(value)
+            for name, content in inner:
+                if isinstance(value, Mapping) and not (isinstance(name, str) and name and name.isprintable()):
+                    findings.note(path, f"the name {shown(name)}", "names that are text, on one line")
+                else:
+                    self._look(content, under(path, name), findings, deeper - 1)
+        elif isinstance(value, str):
+            for braces in _BRACES.findall(value):
+                if braces[1:-1] not in PLACEHOLDERS:
+                    findings.unknown(path, braces, [f"{{{name}}}" for name in PLACEHOLDERS], "placeholder")
+            if not value.isprintable():
+                findings.note(path, shown(value), "text on one line")
+        elif not (value is None or isinstance(value, bool) or (isinstance(value, int) and abs(value) < _EXACT)):
+            findings.note(path, shown(value), "text, whole numbers below 2^53, true, false, null, lists, mappings")
+
+
+NAME = Leaf("a small letter, then small letters, digits, _ or -, at most 32", _fits("[a-z][a-z0-9_-]{0,31}"))
+LINE = Leaf(f"text on one line, at most {_TEXT_CHARS} characters", _line)
+ADDRESS = Leaf("an http:// or https:// address", _fits(r"https?://[!-~]{1,1000}"))
+CONTACT = Leaf(
+    "an e-mail address, or an https:// address", _fits(r"[^@\s:/]{1,64}@[^@\s:/]{1,255}|https://[!-~]{1,1000}")
+)
+SWITCH = Leaf("on, off (or true, false)", _switch)
+LIMIT = Leaf("a limit, as '100 per 60 s' (units: s, min, h, d)", _limit)
+PLAN_LIMIT = Leaf(f"{LIMIT.allowed}, or custom", _plan_limit)
+SPAN = Leaf("a duration up to 100 years, as '0 s', '5 min', '24 h', '90 d'", _span)
+LIFETIME = Leaf("none, or a duration from 1 s to 100 years, as '24 h', '90 d' (units: s, min, h, d)", _lifetime)
+SCOPES = Leaf("a list of scopes, each once", _names)
+ALL_OR_SCOPES = Leaf("all, or a list of scopes, each once", _all_or_names)
+PREFIX = Leaf("2 to 24 of a-z, 0-9 and _, with _ at the end", _fits("[a-z0-9_]{1,23}_"))
+HEADER = Leaf("a header's name: letters, digits and !#$%&'*+.^_`|~- (RFC 9110 §5.6.2)", _fits(_TOKEN))
+CARRIER_HEADER = Leaf(f"{HEADER.allowed}, not Authorization: that is what bearer is for", _carrier_header)
+PARAMETER = Leaf("a query parameter's name: letters, digits and _ . -", _fits(r"[0-9A-Za-z_.-]{1,64}"))
+INSTANT = Leaf("a day, as 2026-06-26 (midnight UTC), or an instant, as 2026-06-26T12:00:00Z; 1970 to 9998", _instant)
+OPERATION_ID = Leaf("a letter, then letters and digits, at most 64", _fits("[A-Za-z][A-Za-z0-9]{0,63}"))
+CALL = Leaf(
+    f"METHOD /path, with a method of {', '.join(METHODS)}, and segments that are literal (letters, digits, _ . ~ -)"
+    " or {name}",
+    _call,
+)
+REASON = Leaf(f"a status from 400 to 599, or a code: {', '.join(_REFUSALS)}", _reason)
+SCOPE_NAME = Leaf("verb:resource, or one word other than all; small letters, digits, _ . -", _scope_name)
+VERSION_NAME = Leaf("a version's name", _line)
+
+ENVIRONMENTS = Section({"live": Field(PREFIX, None), "test": Field(PREFIX, None)})
+
+KEY_CLASS = Section(
+    {
+        "prefixes": Field(ENVIRONMENTS),
+        "scopes": Field(ALL_OR_SCOPES),
+        "default_scopes": Field(SCOPES, []),
+        "origins": Field(SWITCH, "off"),
+        "limit": Field(LIMIT, None),
+    }
+)
+
+KEYS = Section(
+    {
+        "max_active_per_owner": Field(Leaf("1, unlimited", _active)),
+        "on_overflow": Field(_one_of("replace", "reject"), "reject"),
+        "issuance": Field(_one_of("self_service", "approval")),
+        "overlap": Field(SPAN, "0 s"),
+        "max_lifetime": Field(LIFETIME, "none"),
+        "classes": Field(Table("class", NAME, KEY_CLASS, least=1, most=100)),
+    }
+)
+
+CARRIER = Section(
+    {
+        "header": Field(CARRIER_HEADER, None),
+        "bearer": Field(SWITCH, None),
+        "query": Field(PARAMETER, None),
+    },
+    words="header: NAME, bearer, or query: NAME",
+    short=lambda word: {"bearer": True} if word == "bearer" else None,
+)
+
+SCOPE_FIELDS = Section(
+    {
+        "description": Field(LINE),
+        "implies": Field(ALL_OR_SCOPES, []),
+        "extension": Field(SWITCH, "off"),
+    },
+    words="a description, or a mapping of description, implies, extension",
+    short=lambda text: {"description": text},
+)
+
+VERSIONING = Section(
+    {
+        "carrier": Field(_one_of("header", "path")),
+        "header": Field(HEADER, None),
+        "format": Field(_one_of("date", "segment")),
+        "deprecation": Field(_one_of("rfc9745", "http-date"), "rfc9745"),
+        "next_header": Field(HEADER),
+        "versions": Field(
+            Table(
+                "version",
+                VERSION_NAME,
+                Section(
+                    {
+                        "deprecated": Field(INSTANT, None),
+                        "sunset": Field(INSTANT, None),
+                        "successor": Field(VERSION_NAME, None),
+                    }
+                ),
+                least=1,
+            )
+        ),
+    }
+)
+
+RATE_HEADERS = Section(
+    {
+        "limit": Field(HEADER, "X-RateLimit-Limit"),
+        "remaining": Field(HEADER, "X-RateLimit-Remaining"),
+        "reset": Field(HEADER, "X-RateLimit-Reset"),
+    }
+)
+
+OPERATION = Section(
+    {
+        "id": Field(OPERATION_ID),
+        "call": Field(CALL),
+        "scopes": Field(SCOPES, None),
+        "public": Field(SWITCH, "off"),
+        "write": Field(SWITCH, None),
+        "limit": Field(LIMIT, None),
+    }
+)
+
+PROFILE = Section(
+    {
+        "profile": Field(NAME),
+        "title": Field(LINE),
+        "support": Field(CONTACT),
+        "documentation": Field(ADDRESS, None),
+        "words": Field(Section({"key": Field(LINE, "API key"), "owner": Field(LINE, None)}), {}),
+        "owners": Field(Section({"type": Field(_one_of("user", "organisation")), "allowlist": Field(SWITCH, "on")})),
+        "carriers": Field(Items(CARRIER, least=1, most=20)),
+        "keys": Field(KEYS),
+        # 200: the closure of the catalogue is worked out by recursion
+        "scopes": Field(Table("scope", SCOPE_NAME, SCOPE_FIELDS, most=200)),
+        "versioning": Field(VERSIONING, None),
+        "limits": Field(
+            Section(
+                {
+                    "per": Field(_one_of("key", "owner")),
+                    "default": Field(LIMIT),
+                    "headers": Field(RATE_HEADERS, {}),
+                }
+            )
+        ),
+        "plans": Field(Table("plan", NAME, Section({"title": Field(LINE), "limit": Field(PLAN_LIMIT)})), {}),
+        "operations": Field(Items(OPERATION, least=1, most=2000)),
+        "errors": Field(
+            Section(
+                {
+                    "style": Field(_one_of("problem", "compat"), "problem"),
+                    "compat": Field(Table("code or status", REASON, Body(), most=200), {}),
+                }
+            ),
+            {},
+        ),
+    }
+)
+"""The table of fields."""

@@ -1,0 +1,64 @@
+"""What the gate knows of a key and of its owner: filled once from the store, read on every request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network
+
+from limen.core.keys import State
+from limen.core.limits import Limit
+
+Header = tuple[bytes, bytes]
+
+
+@dataclass(slots=True, eq=False)
+class Owner:
+    """An owner as one API sees it. Shared by the records of all its keys."""
+
+    owner_id: str
+    kind: str
+    """``user`` or ``organisation``."""
+    suspended: bool
+    allowed: bool
+    """Whether staff have put the owner on this API's allow-list (R99)."""
+    plan: str
+    limit: Limit | None
+    """The owner's own allowance, before the plan's."""
+    known: bool = True
+    """False once a change made this copy stale: every record that holds it must then be loaded anew."""
+
+
+@dataclass(slots=True, eq=False)
+class Record:
+    """A key as the gate needs it. Everything here is decided when the record is filled, nothing is parsed per request."""
+
+    locator: bytes
+    key_id: str
+    digest: bytes
+    pepper: int
+    """Which pepper the digest was made under."""
+    owner: Owner
+    key_class: str
+    environment: bytes
+    state: State
+    expires_at: float
+    """Unix seconds; infinity for a key without a date."""
+    scopes: frozenset[str]
+    """With everything that the granted scopes imply."""
+    granted: tuple[str, ...]
+    """As granted, in the catalogue's order: what the API is told."""
+    origins: frozenset[bytes] | None
+    """Web origins that may use the key; None: any."""
+    addresses: tuple[IPv4Network | IPv6Network, ...] | None
+    """Address ranges that may use the key; None: any."""
+    limit: Limit | None
+    """The key's own allowance, before its owner's and the plan's (C8)."""
+    window: bytes
+    """Whose window its requests count in: its own locator, its predecessor's, or its owner's (C8)."""
+    lineage: bytes
+    """The first key of the chain of keys that this one replaced or regenerated; its own locator where there is none."""
+    ceiling: Limit | None = None
+    """A limit that its class never exceeds, whatever the allowance."""
+    application: str = ""
+    identity: tuple[Header, ...] | None = None
+    """The identity headers, made on first use."""

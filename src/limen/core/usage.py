@@ -1,0 +1,68 @@
+"""What a journal's entries say, once decoded: decisions, the API's answers to them, and counts of strangers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A decision on a known key (R71)."""
+
+    number: int
+    at: float
+    locator: bytes
+    code: str
+    method: str
+    operation: str
+    version: str
+    path: str
+
+    def row(self) -> dict[str, Any]:
+        """The columns of its reading."""
+        return {
+            "number": self.number,
+            "at": self.at,
+            "locator": self.locator,
+            "code": self.code,
+            "method": self.method,
+            "operation": self.operation,
+            "version": self.version,
+            "path": self.path,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The status with which the API answered what reading *number* of *incarnation* admitted (R264)."""
+
+    incarnation: int
+    number: int
+    status: int
+    at: float
+
+    def row(self) -> dict[str, Any]:
+        """The columns of its outcome."""
+        return {"incarnation": self.incarnation, "number": self.number, "status": self.status, "at": self.at}
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many refusals of one kind came from one address block in one Unix minute (R100)."""
+
+    minute: int
+    code: str
+    prefix: str
+    block: str
+    count: int
+
+    def row(self) -> dict[str, Any]:
+        """The columns of its count."""
+        return {
+            "minute": self.minute,
+            "code": self.code,
+            "prefix": self.prefix,
+            "block": self.block,
+            "count": self.count,
+        }

@@ -1,0 +1,98 @@
+"""The engine and its transactions. One write transaction at a time; what it changed, it says in the change log."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from limen.core.problems import StoreDown
+from limen.db.epoch import Epoch
+from limen.db.transaction import NewTx, Tx
+
+BUSY_TIMEOUT_S = 5.0
+"""How long a statement waits for another's lock before the store counts as down."""
+
+
+def sqlite_path(url: str) -> Path:
+    """The file of a SQLite *url*. Raises ValueError where it names none."""
+    database = make_url(url).database
+    if make_url(url).get_backend_name() != "sqlite" or not database or database == ":memory:":
+        raise ValueError(f"{url!r} is not the URL of a SQLite file, such as sqlite:///limen.db")
+    return Path(database)
+
+
+def open_engine(url: str) -> Engine:
+    """An engine on the SQLite file of *url*: WAL, foreign keys, durable commits, and transactions that begin as they mean to."""
+    sqlite_path(url)
+    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False}, pool_size=16)
+
+    @event.listens_for(engine, "connect")
+    def _configure(connection: sqlite3.Connection, _record: Any) -> None:
+        connection.isolation_level = None  # the driver begins nothing on its own: we say how
+        for pragma in ("journal_mode=wal", "synchronous=full", "foreign_keys=on", "trusted_schema=off"):
+            connection.execute(f"pragma {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql(
+            "begin immediate" if connection.get_execution_options().get("limen_writes") else "begin"
+        )
+
+    return engine
+
+
+@contextmanager
+def store_errors() -> Iterator[None]:
+    """What the database cannot do now becomes ``StoreDown``; what it refuses stays what it is."""
+    try:
+        yield
+    except OperationalError as error:
+        raise StoreDown(f"The database answered: {error.orig}.") from error
+    except DBAPIError as error:
+        if (
+            error.connection_invalidated
+            or (isinstance(error.orig, sqlite3.DatabaseError)
+            and type(error.orig) is sqlite3.DatabaseError)
+        ):
+            raise StoreDown(f"The database answered: {error.orig}.") from error
+        raise
+
+
+class Store:
+    """The database of one installation, and the epoch beside it."""
+
+    def __init__(self, engine: Engine, epoch: Epoch) -> None:
+        self.engine, self.epoch = engine, epoch
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A read transaction: one snapshot from its first statement on. Raises StoreDown."""
+        with store_errors(), self.engine.connect() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def write(self, new_tx: NewTx) -> Iterator[Tx]:
+        """A write transaction: committed, durably, when the block ends; undone when it raises. Raises StoreDown.
+
+        When it changed what gates know, the epoch is odd while it commits and even after.
+        """
+        with store_errors(), self.epoch.held(), self.engine.connect() as plain:
+            connection = plain.execution_options(limen_writes=True)
+            transaction = connection.begin()
+            try:
+                tx = new_tx(connection)
+                yield tx
+            except BaseException:
+                transaction.rollback()
+                raise
+            if tx.changed:
+                with self.epoch.moving():
+                    transaction.commit()
+            else:
+                transaction.commit()

@@ -1,0 +1,47 @@
+"""Which state folder belongs to which database: with the wrong one, revocations would go unseen."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from sqlalchemy import Connection, insert, select
+
+from limen.core.problems import ProblemError
+from limen.db.tables import installation
+
+FILE = "installation"
+
+
+def make_folder(folder: Path) -> None:
+    """The state folder is there, for this user alone."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def require_folder(folder: Path) -> Path:
+    """*folder*. Raises ProblemError where it is not there."""
+    if not (folder / FILE).exists():
+        raise ProblemError(
+            "store_not_ready", f"The state folder {folder} is not there. Run 'limen init' to make it anew."
+        )
+    return folder
+
+
+def remember(connection: Connection, folder: Path, new_id: str, now: float) -> None:
+    """Database and folder carry the same id: the database's, or *new_id* where it has none yet."""
+    found = connection.execute(select(installation.c.id)).scalar()
+    if found is None:
+        connection.execute(insert(installation).values(id=new_id, created_at=now))
+    path = folder / FILE
+    if found is not None and path.exists() and path.read_text() != found:
+        raise ProblemError("store_not_ready", f"The state folder {folder} belongs to another database.")
+    if not path.exists():
+        written = folder / f"{FILE}.new"
+        written.write_text(found or new_id)
+        os.replace(written, path)
+
+
+def verify(connection: Connection, folder: Path) -> None:
+    """Raises ProblemError unless *folder* is this database's."""
+    if (folder / FILE).read_text() != connection.execute(select(installation.c.id)).scalar():
+        raise ProblemError("store_not_ready", f"The state folder {folder} belongs to another database.")

@@ -1,0 +1,116 @@
+"""What the gate does not know: catching up with the change log, and loading records, off the event loop.
+
+Nobody joins a load in flight: that would admit a key that was revoked after its row was read, in one process too. An
+ask that waits in line looks into memory again when its turn comes, so a crowd for one cold key costs a read a thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
+from typing import NamedTuple, Protocol
+
+from limen.core.keys import locator
+from limen.core.problems import StoreDown
+from limen.core.record import Record
+from limen.core.rules import Rules
+from limen.core.verdict import UNAVAILABLE, Ask, Verdict
+from limen.gate.check import Gate
+
+TRIES = 8
+"""How often an ask is put again before it is refused as unavailable: each try needs a change to have come between."""
+
+
+class Changes(NamedTuple):
+    """What the change log says has changed, up to and with *head*."""
+
+    head: int
+    places: Iterable[bytes] = ()
+    owners: Iterable[str] = ()
+    rules: bool = False
+    everything: bool = False
+
+
+class Store(Protocol):
+    """What the gate is handed to read by. Each call is one short read; each may raise ``StoreDown``."""
+
+    def changes(self, since: int) -> Changes:
+        """What changed after change number *since*."""
+        ...
+
+    def rules(self) -> Rules:
+        """The rules as they stand now."""
+        ...
+
+    def load(self, place: bytes) -> tuple[Record | None, int]:
+        """The record at *place* if there is one, and the change up to which that is right, read in one snapshot."""
+        ...
+
+
+class Cold:
+    """Answers what ``Gate.check`` could not, with at most *threads* reads at once and *waiting* more in line."""
+
+    def __init__(self, gate: Gate, store: Store, *, threads: int = 4, waiting: int = 1_024) -> None:
+        self._gate, self._store = gate, store
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="limen-gate")
+        self._room = waiting + threads
+        self._catching_up = Lock()
+        self.failures = 0
+        """How many asks were answered with ``unavailable`` because the store could not be read."""
+
+    async def decide(self, ask: Ask) -> Verdict:
+        """The verdict on *ask*, whatever it takes; 503 in it when the store is down or too many wait."""
+        verdict = self._gate.check(ask)
+        if verdict is not None:
+            return verdict
+        if self._room <= 0:
+            return self._unavailable()
+        self._room -= 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._pool, self._settle, ask)
+        finally:
+            self._room += 1
+
+    def decide_now(self, ask: Ask) -> Verdict:
+        """As ``decide``, for a caller that may block: a WSGI application, the command line, a test."""
+        return self._gate.check(ask) or self._settle(ask)
+
+    def _settle(self, ask: Ask) -> Verdict:
+        try:
+            for _ in range(TRIES):
+                self.catch_up()
+                verdict = self._gate.check(ask, fresh=True)
+                if verdict is not None:
+                    return verdict
+                place = locator(ask.credential or b"")
+                record, snapshot = self._store.load(place)
+                self._gate.directory.put(place, record, snapshot)
+        except StoreDown:
+            return self._unavailable()
+        return self._unavailable()
+
+    def _unavailable(self) -> Verdict:
+        self.failures += 1
+        return Verdict(UNAVAILABLE, None, None, None)
+
+    def catch_up(self) -> None:
+        """Apply every change that had answered when this was called. Raises ``StoreDown``."""
+        gate = self._gate
+        with self._catching_up:
+            epoch = gate.lease.epoch()
+            if gate.lease.holds():
+                return
+            changes = self._store.changes(gate.directory.applied)
+            if changes.rules or changes.everything:
+                gate.rules = self._store.rules()
+            if changes.everything:
+                gate.directory.clear(changes.head)
+            else:
+                gate.directory.forget(places=changes.places, owners=changes.owners, head=changes.head)
+            gate.lease.renew(epoch)
+
+    def close(self) -> None:
+        """Let go of the threads, once what they do is done."""
+        self._pool.shutdown(wait=True)

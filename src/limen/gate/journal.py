@@ -1,0 +1,191 @@
+"""Every decision recorded before its answer leaves.
+
+A journal is a row of segments: files of one size, allocated ahead and mapped into memory. Writing an entry is a copy
+into the map, so kill -9 loses none (the page cache outlives the process), and a full disk is met when a segment is
+made, never inside an entry. Whoever drains reads the same files (``worker.drain``); power loss costs at most what was
+written since it last synced them (1 s).
+
+A segment: a header of 64 bytes, then entries. An entry: its number (8 bytes, never 0), the CRC-32 of its body seeded
+with the number (4), the length of the body (2), the body. Little endian. What follows the last entry is zeros.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import mmap
+import os
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Event, Lock, Thread
+from typing import TYPE_CHECKING
+from zlib import crc32
+
+if TYPE_CHECKING:
+    from limen.core.routes import Operation
+    from limen.core.verdict import Ask, Code
+    from limen.core.versions import Version
+
+MAGIC = b"LIMENJ01"
+HEADER = struct.Struct("<8sQI44s")  # magic, incarnation, number of the segment, name of the API
+FRAME = struct.Struct("<QIH")  # number of the entry, CRC-32, length
+DECISION = struct.Struct("<BBdB")  # kind, code, Unix seconds, length of the locator
+OUTCOME = struct.Struct("<BdQQH")  # kind, Unix seconds, incarnation, number, status
+TALLY = struct.Struct("<BII")  # kind, Unix minute, count
+KIND_DECISION, KIND_OUTCOME, KIND_TALLY = 1, 2, 3
+MAX_PATH = 1_024
+"""How much of a path is recorded, in bytes."""
+
+
+class JournalFull(Exception):
+    """No room for a new segment: on the disk, or among the segments that wait to be drained."""
+
+
+class Journal:
+    """The journal of one gate in one process. ``incarnation`` names it, and no other, ever."""
+
+    def __init__(self, folder: Path, api: str, incarnation: int, *, segment_bytes: int, segments: int) -> None:
+        """*segments*: how many files of *segment_bytes* may wait in *folder*. Raises JournalFull, saying which bound is met."""
+        self._folder, self._api, self.incarnation = folder, api, incarnation
+        self._segment_bytes, self._segments = segment_bytes, segments
+        self._lock = Lock()
+        self._number = 0  # of the last entry
+        self._made = 0  # segments
+        self._prefix = f"{incarnation:012x}-"
+        self._view: mmap.mmap
+        self._at = self._end = 0
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._open(self._make())
+        self._next: mmap.mmap | None = None
+        self._wanted, self._closed = Event(), False
+        self._maker = Thread(target=self._keep_ahead, name="limen-journal", daemon=True)
+        self._maker.start()
+        self._wanted.set()
+
+    def reading_id(self, reading: int) -> str:
+        """The name of entry *reading* for the world outside: unique over all processes and times."""
+        return f"{self._prefix}{reading:x}"
+
+    def decision(
+        self, code: Code, ask: Ask, locator: bytes, operation: Operation | None, version: Version | None
+    ) -> int:
+        """Record a decision on a known key (R71): its number, or 0 where there is no room for it."""
+        path = ask.path if len(ask.path) < MAX_PATH else ask.path[:MAX_PATH]
+        return self._append(
+            b"%b%b%b\0%b\0%b\0%b"
+            % (
+                DECISION.pack(KIND_DECISION, code, ask.now, len(locator)),
+                locator,
+                ask.method,
+                operation.tag if operation is not None else b"",
+                version.tag if version is not None else b"",
+                path,
+            )
+        )
+
+    def outcome(self, reading: int, status: int, now: float, incarnation: int | None = None) -> int:
+        """Record with which *status* the API answered what *reading* admitted. 0 where there is no room for it."""
+        return self._append(OUTCOME.pack(KIND_OUTCOME, now, incarnation or self.incarnation, reading, status))
+
+    def tallies(self, minute: int, counts: dict[tuple[str, str, str], int]) -> None:
+        """Record the counts of refusals without a known key. What finds no room is lost: it is no decision on a key."""
+        for tally, count in counts.items():
+            self._append(TALLY.pack(KIND_TALLY, minute, count) + "\0".join(tally).encode())
+
+    def _append(self, body: bytes) -> int:
+        size = FRAME.size + len(body)
+        with self._lock:
+            at = self._at
+            if at + size > self._end:
+                if not self._roll():
+                    return 0
+                at = self._at
+            number = self._number + 1
+            view = self._view
+            view[at + FRAME.size : at + size] = body
+            FRAME.pack_into(view, at, number, crc32(body, number & 0xFFFFFFFF), len(body))
+            self._at = at + size
+            self._number = number
+        return number
+
+    def _roll(self) -> bool:
+        """Go on in the next segment. It was made ahead; where it was not, it is made now, or there is none."""
+        if self._closed:
+            return False
+        made, self._next = self._next, None
+        if made is None:
+            try:
+                made = self._make()
+            except (JournalFull, OSError):
+                return False
+        self._view.close()
+        self._open(made)
+        self._wanted.set()
+        return True
+
+    def _open(self, segment: mmap.mmap) -> None:
+        self._view, self._at, self._end = segment, HEADER.size, len(segment)
+
+    def _make(self) -> mmap.mmap:
+        """A new segment, allocated on the disk and locked for as long as it is mapped here."""
+        waiting = sum(1 for name in os.listdir(self._folder) if name.endswith(".seg"))
+        if waiting >= self._segments:
+            raise JournalFull(f"{waiting} segments wait in {self._folder.name} to be drained; is a worker running?")
+        self._made += 1
+        path = self._folder / f"{self._prefix}{self._made:06d}.seg"
+        file = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX)  # the map keeps a duplicate of the file, and so the lock
+            os.posix_fallocate(file, 0, self._segment_bytes)
+            segment = mmap.mmap(file, self._segment_bytes)
+        except OSError as error:
+            path.unlink()
+            raise JournalFull(f"no room on the disk for a journal segment of {self._segment_bytes} bytes") from error
+        finally:
+            os.close(file)
+        HEADER.pack_into(segment, 0, MAGIC, self.incarnation, self._made, self._api.encode())
+        return segment
+
+    def _keep_ahead(self) -> None:
+        while True:
+            self._wanted.wait()
+            self._wanted.clear()
+            if self._closed:
+                return
+            if self._next is None:
+                try:
+                    made = self._make()
+                except (JournalFull, OSError):
+                    continue  # asked for again at the next roll, which says so to its caller
+                with self._lock:
+                    self._next = made
+
+    def close(self) -> None:
+        """Write no more. What was written stays for whoever drains it; a segment that was only made ahead goes."""
+        with self._lock:
+            self._closed = True
+            self._end = 0
+            self._view.close()
+        self._wanted.set()
+        self._maker.join()
+        if self._next is not None:
+            self._next.close()
+            (self._folder / f"{self._prefix}{self._made:06d}.seg").unlink(missing_ok=True)
+
+
+def entries(segment: bytes | mmap.mmap, start: int) -> Iterator[tuple[int, bytes, int]]:
+    """The whole entries of *segment* from offset *start* on: number, body, and the offset behind each.
+
+    Stops where the next entry is not there, or not yet wholly there.
+    """
+    at, end = max(start, HEADER.size), len(segment)
+    while at + FRAME.size <= end:
+        number, crc, length = FRAME.unpack_from(segment, at)
+        behind = at + FRAME.size + length
+        if number == 0 or behind > end:
+            return
+        body = bytes(segment[at + FRAME.size : behind])
+        if crc32(body, number & 0xFFFFFFFF) != crc:
+            return
+        yield number, body, behind
+        at = behind

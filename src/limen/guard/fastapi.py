@@ -1,0 +1,123 @@
+"""FastAPI's side of the guard: routes declare their scopes, and the start fails where routes and profile differ.
+
+``requires`` decides nothing: the Guard has decided before a route is found. What it declares goes into the OpenAPI
+document, and is held against the profile when the application starts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from fastapi import FastAPI, Request
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
+
+from limen.core.problems import ProblemError
+from limen.core.routes import Operation, split_template
+from limen.guard.asgi import Guard
+from limen.guard.caller import Caller, caller_of
+
+if TYPE_CHECKING:
+    from limen.core.rules import Rules
+    from limen.settings import Settings
+
+__all__ = ["Caller", "protect", "requires"]
+
+
+class _Required:
+    """A route's scopes, and the caller for its handler."""
+
+    def __init__(self, scopes: tuple[str, ...]) -> None:
+        self.scopes = scopes
+
+    async def __call__(self, request: Request) -> Caller:
+        caller = caller_of(request.scope)
+        if caller is None:
+            raise RuntimeError("a route that requires a caller is a public operation of the profile")
+        return caller
+
+
+def requires(*scopes: str) -> _Required:
+    """A dependency that declares that its route needs all of *scopes*, and hands it the ``Caller``."""
+    return _Required(scopes)
+
+
+def protect(app: FastAPI, *, api: str, environment: str = "live", settings: Settings | None = None) -> None:
+    """Put the Guard of *api* before *app*. The start fails where *app*'s routes and the profile differ (R50).
+
+    *app*'s OpenAPI document then states each route's scopes as its security requirement.
+    """
+
+    def check(rules: Rules) -> None:
+        if differences := list(_differences(app, rules)):
+            raise ProblemError(
+                "profile_conflict", f"Routes and profile of {api!r} differ: " + "; ".join(differences) + "."
+            )
+
+    app.add_middleware(Guard, api=api, environment=environment, settings=settings, check=check)
+    _document(app)
+
+
+def _routes(app: FastAPI) -> Iterator[tuple[str, APIRoute, tuple[str, ...] | None]]:
+    for route in app.routes:
+        if isinstance(route, APIRoute):
+            for method in sorted((route.methods or set()) - {"HEAD"}):
+                yield method, route, _declared(route.dependant)
+
+
+def _declared(dependant: Dependant) -> tuple[str, ...] | None:
+    """The scopes that a route's dependencies declare, together; None where none does."""
+    found: tuple[str, ...] | None = dependant.call.scopes if isinstance(dependant.call, _Required) else None
+    for below in dependant.dependencies:
+        declared = _declared(below)
+        if declared is not None:
+            found = (*(found or ()), *declared)
+    return found
+
+
+def _differences(app: FastAPI, rules: Rules) -> Iterator[str]:
+    prefix = "/{version}" if rules.profile.versioning and rules.profile.versioning.carrier == "path" else ""
+    operations: dict[tuple[str, tuple[str, ...]], Operation] = {
+        (operation.method, _shape(operation.path)): operation for operation in rules.profile.operations
+    }
+    for method, route, declared in _routes(app):
+        path = "/" + route.path.split("/", 2)[2] if prefix else route.path
+        name = f"{method} {route.path}"
+        operation = operations.get((method, _shape(path)))
+        if operation is None:
+            yield f"{name} is not in the profile"
+        elif operation.public and declared is not None:
+            yield f"{name} is public in the profile and requires a caller in the application"
+        elif not operation.public and declared is None:
+            yield f"{name} needs a key by the profile, and requires() nothing in the application"
+        elif not operation.public and operation.scopes != frozenset(declared or ()):
+            wanted, has = ", ".join(sorted(operation.scopes)) or "none", ", ".join(sorted(declared or ())) or "none"
+            yield f"{name} needs {wanted} by the profile, {has} in the application"
+
+
+def _shape(path: str) -> tuple[str, ...]:
+    """A template's segments, with its parameters' names left out."""
+    return tuple("{}" if segment.startswith("{") else segment for segment in split_template(path))
+
+
+def _document(app: FastAPI) -> None:
+    """State the scopes in *app*'s OpenAPI document (OpenAPI 3.1: roles may stand beside any scheme)."""
+    plain = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is not None:
+            return app.openapi_schema
+        document = plain()
+        for method, route, declared in _routes(app):
+            call = document["paths"].get(route.path_format, {}).get(method.lower())
+            if call is not None and declared is not None:
+                call["security"] = [{"ApiKey": list(declared)}]
+        document.setdefault("components", {}).setdefault("securitySchemes", {})["ApiKey"] = {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "An API key, carried as the platform's documentation says.",
+        }
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend the document

@@ -1,0 +1,48 @@
+"""Where a request comes from, and whether it came safely: whose word is taken for it is a setting, by default nobody's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+from ipaddress import IPv4Network, IPv6Network, ip_address
+
+Header = tuple[bytes, bytes]
+Networks = tuple[IPv4Network | IPv6Network, ...]
+
+
+@lru_cache(maxsize=4_096)
+def within(address: str, networks: Networks) -> bool:
+    """Whether *address* lies in one of *networks*. What is no address lies nowhere."""
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return False
+    found = getattr(found, "ipv4_mapped", None) or found
+    return any(found in network for network in networks if network.version == found.version)
+
+
+@lru_cache(maxsize=4_096)
+def is_loopback(address: str) -> bool:
+    """Whether *address* is this host's own."""
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return False
+    return (getattr(found, "ipv4_mapped", None) or found).is_loopback
+
+
+def origin_of(peer: str | None, scheme: str, headers: Iterable[Header], trusted: Networks) -> tuple[str | None, bool]:
+    """The client's address, and whether it spoke HTTPS (or from this very host, or through a unix socket).
+
+    *peer* is who is connected. Only a peer that is trusted is believed: of X-Forwarded-For the last address that is
+    not itself a trusted proxy's, and X-Forwarded-Proto.
+    """
+    if peer is None:
+        return None, True
+    if not trusted or not within(peer, trusted):
+        return peer, scheme in ("https", "wss") or is_loopback(peer)
+    forwarded = [value for name, value in headers if name == b"x-forwarded-for"]
+    protocols = {value.strip().lower() for name, value in headers if name == b"x-forwarded-proto"}
+    hops = [hop.strip().decode("ascii", "replace") for value in forwarded for hop in value.split(b",")]
+    address = next((hop for hop in reversed(hops) if not within(hop, trusted)), peer)
+    return address, protocols == {b"https"} or (not protocols and is_loopback(address))

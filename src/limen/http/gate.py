@@ -1,0 +1,169 @@
+"""The gate's door: forward authentication for proxies, verification by call, and what the API answered in the end.
+
+Plain ASGI: no framework stands between a proxy and its answer. It answers listed peers and holders of the door's
+secret, and nobody else (``docs/reference/gate.md``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+import msgspec
+
+from limen.app import App, GateHouse
+from limen.core.answers import NOBODY, caller_headers, identity_headers, refusal
+from limen.core.carriers import is_preflight
+from limen.core.keys import same
+from limen.core.problems import ProblemError
+from limen.core.verdict import OK, Ask
+from limen.guard.transport import within
+from limen.http.body import BodyTooLarge, read_body
+from limen.http.outcomes import OutcomesBody, record
+from limen.http.verify import VerifyBody, verify
+from limen.http.wire import JSON, NO_STORE, lifespan, problem, reply
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Header = tuple[bytes, bytes]
+
+MAX_HEADERS = 200
+"""A request with more headers than this is refused: every one of them is looked at."""
+
+_METHOD, _URI, _PROTO, _FOR = range(4)
+_FORWARDED = {
+    b"x-forwarded-method": _METHOD,
+    b"x-forwarded-uri": _URI,
+    b"x-forwarded-proto": _PROTO,
+    b"x-forwarded-for": _FOR,
+}
+
+
+class Door:
+    """The ASGI application of the gate's listener."""
+
+    def __init__(self, app: App, houses: dict[str, GateHouse], secret: bytes | None) -> None:
+        """*houses*: the gates of this process by API. *secret*: what peers that are not listed must send, if anything."""
+        self._app, self._houses, self._secret = app, houses, secret
+        self._clock, self._peers = app.clock, app.settings.gate_peers
+        default = app.settings.environment
+        self._places: dict[str, tuple[GateHouse, bytes]] = {}
+        for name, house in houses.items():
+            self._places[f"/gate/auth/{name}"] = (house, default.encode())
+            for environment in house.gate.rules.environments:
+                self._places[f"/gate/auth/{name}/{environment.decode()}"] = (house, environment)
+        self._verify = msgspec.json.Decoder(VerifyBody)
+        self._outcomes = msgspec.json.Decoder(OutcomesBody)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request. What is not HTTP is not answered here."""
+        if scope["type"] != "http":
+            await lifespan(scope, receive, send, self._close)
+            return
+        path = scope["path"]
+        place = self._places.get(path)
+        if not self._admits(scope):
+            await problem(send, "peer_not_allowed")
+        elif place is not None:
+            await self._auth(scope, send, place)
+        else:
+            await self._other(scope, receive, send, path)
+
+    def _admits(self, scope: Scope) -> bool:
+        """Whether this peer may ask: it is on this host's list, came through a unix socket, or knows the secret."""
+        client = scope.get("client")
+        if client is None or not client[0] or within(client[0], self._peers):
+            return True
+        if self._secret is None:
+            return False
+        given = [value for name, value in scope["headers"] if name == b"limen-door"]
+        return len(given) == 1 and same(given[0], self._secret)
+
+    async def _auth(self, scope: Scope, send: Send, place: tuple[GateHouse, bytes]) -> None:
+        """Forward authentication: 200 with who came, or the refusal as the caller is to see it."""
+        house, environment = place
+        gate = house.gate
+        rules = gate.rules
+        headers: list[Header] = scope["headers"]
+        forwarded: list[bytes | None] = [None, None, None, None]
+        if len(headers) > MAX_HEADERS:
+            await problem(send, "request_too_large", f"More than {MAX_HEADERS} headers.")
+            return
+        for name, value in headers:
+            slot = _FORWARDED.get(name)
+            if slot is not None:
+                if slot <= _URI and forwarded[slot] is not None:
+                    await problem(send, "request_malformed", f"{name.decode()} was sent twice.")
+                    return
+                forwarded[slot] = value
+        method, uri, proto, hops = forwarded
+        if not method or not uri:
+            await problem(send, "request_malformed", "X-Forwarded-Method and X-Forwarded-Uri are required.")
+            return
+        if proto is not None and proto.lower() == b"http":
+            await problem(send, "https_required")
+            return
+        if method == b"OPTIONS" and is_preflight(method, headers):
+            await reply(send, 200, (*NOBODY, NO_STORE), b"")
+            return
+        path, _, query = uri.partition(b"?")
+        carried = rules.carriers.read(headers, path, query)
+        now, at = self._clock.read()
+        address = None if hops is None else hops.rpartition(b",")[2].strip().decode("ascii", "replace")
+        ask = Ask(
+            carried.credential, method, carried.path, carried.version, environment, now, at, carried.origin, address
+        )
+        verdict = gate.check(ask)
+        if verdict is None:
+            verdict = await house.cold.decide(ask)
+        if verdict.code is OK:
+            answer = (*identity_headers(verdict), *caller_headers(verdict, rules, now), NO_STORE)
+            if verdict.reading:
+                answer = (*answer, (b"limen-reading", gate.journal.reading_id(verdict.reading).encode()))
+            await reply(send, 200, answer, b"")
+            return
+        refused = refusal(verdict, ask, rules)
+        await reply(send, refused.status, refused.headers, refused.body)
+
+    async def _other(self, scope: Scope, receive: Receive, send: Send, path: str) -> None:
+        """Everything but forward authentication: small and rarely asked."""
+        answers = {"/gate/verify": ("POST", self._answer_verify), "/gate/outcomes": ("POST", self._answer_outcomes)}
+        if path in ("/livez", "/readyz"):
+            await self._health(send, path)
+        elif path.startswith("/gate/auth/"):
+            await problem(send, "api_unknown", "This process does not decide for that API and environment.")
+        elif path not in answers:
+            await problem(send, "not_found")
+        elif scope["method"] != answers[path][0]:
+            await problem(send, "method_not_allowed", headers=((b"allow", answers[path][0].encode()),))
+        else:
+            try:
+                await answers[path][1](await read_body(receive), send)
+            except BodyTooLarge as error:
+                await problem(send, "request_too_large", str(error))
+            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+                await problem(send, "request_malformed", f"{error}.")
+            except ProblemError as error:
+                await problem(send, error.problem.code, error.detail)
+
+    async def _answer_verify(self, body: bytes, send: Send) -> None:
+        asked = self._verify.decode(body)
+        house = self._houses.get(asked.api)
+        if house is None:
+            raise ProblemError("api_unknown", f"This process does not decide for API {asked.api!r}.")
+        answer = await verify(asked, house, self._clock, self._app.settings.environment)
+        await reply(send, 200, (JSON, NO_STORE), msgspec.json.encode(answer))
+
+    async def _answer_outcomes(self, body: bytes, send: Send) -> None:
+        recorded = record(self._outcomes.decode(body), list(self._houses.values()), self._clock.read()[0])
+        await reply(send, 202, (JSON, NO_STORE), msgspec.json.encode({"recorded": recorded}))
+
+    async def _health(self, send: Send, path: str) -> None:
+        """Alive: this process answers. Ready: each gate of it can decide, and the store can be read."""
+        waiting = [] if path == "/livez" else [name for name, house in self._houses.items() if not house.ready()]
+        body = msgspec.json.encode({"status": "unavailable" if waiting else "ok", "waiting": waiting})
+        await reply(send, 503 if waiting else 200, (JSON, NO_STORE), body)
+
+    def _close(self) -> None:
+        self._app.close()

@@ -1,0 +1,52 @@
+"""Writing answers as plain ASGI, for doors that no framework stands in."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+import msgspec
+
+from limen.core.problems import PROBLEMS
+
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Header = tuple[bytes, bytes]
+
+JSON: Header = (b"content-type", b"application/json")
+NO_STORE: Header = (b"cache-control", b"no-store")
+
+
+async def lifespan(scope: MutableMapping[str, Any], receive: Any, send: Send, close: Callable[[], None]) -> None:
+    """Serve the lifespan protocol: nothing at the start, *close* at the end. Any other protocol is left unanswered."""
+    if scope["type"] != "lifespan":
+        return
+    await receive()
+    await send({"type": "lifespan.startup.complete"})
+    await receive()
+    close()
+    await send({"type": "lifespan.shutdown.complete"})
+
+
+async def reply(send: Send, status: int, headers: tuple[Header, ...], body: bytes) -> None:
+    """A whole answer."""
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def reply_json(send: Send, status: int, body: object) -> None:
+    """A whole answer in JSON, that nobody keeps."""
+    await reply(send, status, (JSON, NO_STORE), msgspec.json.encode(body))
+
+
+async def problem(send: Send, code: str, detail: str = "", headers: tuple[Header, ...] = ()) -> None:
+    """The problem *code* (RFC 9457)."""
+    known = PROBLEMS[code]
+    body = {
+        "type": f"urn:limen:problem:{code}",
+        "title": known.title,
+        "status": known.status,
+        "detail": detail or known.detail,
+        "code": code,
+    }
+    media = (b"content-type", b"application/problem+json")
+    await reply(send, known.status, (media, NO_STORE, *headers), msgspec.json.encode(body))

@@ -1,0 +1,202 @@
+"""Settings: from the environment (``LIMEN_…``), then ``limen.toml``, then the default. A bad one stops the start.
+
+Every field names its unit, its default and why that is the default; ``docs/reference/settings.md`` is written from it.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import Any
+
+from limen.core.problems import ProblemError
+
+Network = IPv4Network | IPv6Network
+FILE = "limen.toml"
+
+
+class SettingError(ProblemError):
+    """A setting is not what is allowed: its name, what was found and what is allowed."""
+
+    def __init__(self, name: str, found: object, allowed: str) -> None:
+        super().__init__("setting_wrong", f"{name}: found {found!r}, allowed: {allowed}.")
+
+
+def _text(value: str) -> str:
+    return value
+
+
+def _flag(value: str) -> bool:
+    known = {"on": True, "true": True, "1": True, "yes": True, "off": False, "false": False, "0": False, "no": False}
+    return known[value.strip().lower()]
+
+
+def _whole(least: int, most: int) -> Callable[[str], int]:
+    def read(value: str) -> int:
+        number = int(value.replace("_", ""))
+        if not least <= number <= most:
+            raise ValueError
+        return number
+
+    return read
+
+
+def _path(value: str) -> Path | None:
+    return Path(value).expanduser() if value else None
+
+
+def _names(value: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in value.split(",") if name.strip())
+
+
+def _networks(value: str) -> tuple[Network, ...]:
+    return tuple(ip_network(name, strict=False) for name in _names(value))
+
+
+def _listen(value: str) -> str:
+    if value.startswith("unix:"):
+        return value
+    host, colon, port = value.rpartition(":")
+    if not (host and colon and 0 < int(port) < 65_536):
+        raise ValueError
+    return value
+
+
+def _setting(default: Any, read: Callable[[str], Any], allowed: str, reason: str) -> Any:
+    return field(default=default, metadata={"read": read, "allowed": allowed, "reason": reason})
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How this installation runs. Frozen: what may change while it runs lies in the database."""
+
+    database_url: str = _setting("sqlite:///limen.db", _text, "sqlite:///FILE", "One file, nothing to install.")
+    state: Path | None = _setting(
+        None, _path, "a folder", "Epoch, locks and journal. Default: the database's path with '.state' added."
+    )
+    pepper_file: Path | None = _setting(
+        None, _path, "a file, mode 0600", "Default: the database's path with '.pepper' added; keep a copy elsewhere."
+    )
+    apis: tuple[str, ...] = _setting(
+        (), _names, "names, separated by commas", "The APIs that this server's gate decides for. Default: every API."
+    )
+    environment: str = _setting("live", _text, "a profile's environment", "What an ask is for where it does not say.")
+    listen: str = _setting(
+        "127.0.0.1:8400", _listen, "HOST:PORT or unix:PATH", "Loopback: what faces the world is put in front of it."
+    )
+    gate_listen: str = _setting(
+        "127.0.0.1:8401",
+        _listen,
+        "HOST:PORT or unix:PATH",
+        "The gate's own door: its peers are proxies and APIs, not the world.",
+    )
+    gate_peers: tuple[Network, ...] = _setting(
+        (ip_network("127.0.0.0/8"), ip_network("::1/128")),
+        _networks,
+        "addresses or ranges",
+        "Who may ask without the door's secret.",
+    )
+    gate_secret_file: Path | None = _setting(
+        None, _path, "a file", "What peers beyond gate_peers must send as 'Limen-Door'. Default: they are refused."
+    )
+    trusted_proxies: tuple[Network, ...] = _setting(
+        (),
+        _networks,
+        "addresses or ranges",
+        "Whose X-Forwarded-For and X-Forwarded-Proto are believed. Default: nobody's.",
+    )
+    tls_cert: Path | None = _setting(None, _path, "a PEM file", "Serves TLS 1.2 and up, with tls_key.")
+    tls_key: Path | None = _setting(None, _path, "a PEM file", "The key of tls_cert.")
+    records: int = _setting(
+        1_000_000, _whole(100, 100_000_000), "100 to 100,000,000", "Records a gate holds; 0.5 kB each."
+    )
+    unknown: int = _setting(
+        50_000,
+        _whole(100, 10_000_000),
+        "100 to 10,000,000",
+        "Locators a gate remembers as naming nothing; 0.1 kB each.",
+    )
+    loads: int = _setting(4, _whole(1, 64), "1 to 64", "Threads that load what a gate does not hold.")
+    waiting: int = _setting(
+        1_024, _whole(1, 100_000), "1 to 100,000", "Asks that may wait for them; the next is refused, 503."
+    )
+    segment_bytes: int = _setting(
+        4_194_304,
+        _whole(65_536, 1_073_741_824),
+        "65,536 to 1,073,741,824",
+        "A journal segment: about 30,000 decisions.",
+    )
+    segments: int = _setting(256, _whole(2, 65_536), "2 to 65,536", "Segments that may wait for the worker; then 503.")
+    drain_ms: int = _setting(
+        500, _whole(10, 60_000), "10 to 60,000 ms", "How often the worker drains and syncs the journal."
+    )
+    drain: bool = _setting(True, _flag, "on or off", "Whether a Guard drains its own journal, where no worker runs.")
+
+    @property
+    def state_folder(self) -> Path:
+        """Where epoch, locks and journal lie."""
+        return self.state or Path(f"{self.database_path}.state")
+
+    @property
+    def pepper_path(self) -> Path:
+        """Where the peppers lie."""
+        return self.pepper_file or Path(f"{self.database_path}.pepper")
+
+    @property
+    def database_path(self) -> Path:
+        """The SQLite file."""
+        return Path(self.database_url.removeprefix("sqlite:///"))
+
+
+def read_settings(environment: Mapping[str, str] | None = None, folder: Path | None = None) -> Settings:
+    """The settings of this process. Raises SettingError for the first that is wrong, by its name."""
+    environment = os.environ if environment is None else environment
+    written = _file(Path(environment.get("LIMEN_CONFIG", (folder or Path()) / FILE)), "LIMEN_CONFIG" in environment)
+    known = {spec.name: spec for spec in fields(Settings)}
+    for name in written:
+        if name not in known:
+            raise SettingError(name, written[name], f"one of {', '.join(known)}")
+    for name in environment:
+        if name.startswith("LIMEN_") and name != "LIMEN_CONFIG" and name[6:].lower() not in known:
+            raise SettingError(name, environment[name], "a name from docs/reference/settings.md")
+    values = {}
+    for name, spec in known.items():
+        variable = f"LIMEN_{name.upper()}"
+        found = environment.get(variable, written.get(name))
+        if found is None:
+            continue
+        try:
+            values[name] = spec.metadata["read"](found)
+        except (ValueError, KeyError) as error:
+            raise SettingError(variable, found, spec.metadata["allowed"]) from error
+    settings = Settings(**values)
+    if not settings.database_url.startswith("sqlite:///") or settings.database_url == "sqlite:///":
+        raise SettingError("LIMEN_DATABASE_URL", settings.database_url, "sqlite:///FILE")
+    if (settings.tls_cert is None) != (settings.tls_key is None):
+        raise SettingError(
+            "LIMEN_TLS_KEY", settings.tls_key, "a PEM file wherever LIMEN_TLS_CERT is set, and only there"
+        )
+    return settings
+
+
+def _file(path: Path, named: bool) -> dict[str, str]:
+    """The file's settings as text: lists joined by commas, so that file and environment are read by one reader."""
+    if not path.exists():
+        if named:
+            raise SettingError("LIMEN_CONFIG", str(path), "a file that exists")
+        return {}
+    try:
+        data = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingError(str(path), str(error), "a TOML file") from error
+    return {name: _written(value) for name, value in data.items()}
+
+
+def _written(value: object) -> str:
+    if isinstance(value, list):
+        return ",".join(str(part) for part in value)
+    return {True: "on", False: "off"}[value] if isinstance(value, bool) else str(value)

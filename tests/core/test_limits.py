@@ -1,0 +1,265 @@
+"""Limits: the window that every counter must agree with, how limits are written, and which of them apply."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import math
+from types import SimpleNamespace
+
+import pytest
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
+
+from limen.core.limits import Limit, Window, read_limit, seconds_until
+from limen.core.profile import Plan
+from limen.core.routes import Operation
+
+LIMIT = Limit("default", 3, 10)
+
+limits = st.builds(Limit, st.just("default"), st.integers(0, 6), st.integers(1, 12))
+starts = st.sampled_from([0.0, 0.1, 1e9 + 1 / 3]) | st.floats(0, 4e9)
+gaps = st.lists(st.sampled_from([0.0, 0.0, 0.1, 1 / 3, 1.0, 3.0, 11.999, 12.0, 30.0]) | st.floats(0, 20), max_size=60)
+
+
+@st.composite
+def moments(draw: st.DrawFn) -> list[float]:
+    """When requests come, on a clock that never goes back but may stand still."""
+    return list(itertools.accumulate(draw(gaps), initial=draw(starts)))
+
+
+def _admitted(limit: Limit, times: list[float]) -> list[float]:
+    window = Window()
+    return [at for at in times if window.take(limit, at)]
+
+
+def _openings(admitted: list[float], window_s: float) -> list[float]:
+    """By the definition: the first admitted request, and each first one that finds the window before it over."""
+    found: list[float] = []
+    for at in admitted:
+        if not found or at >= found[-1] + window_s:
+            found.append(at)
+    return found
+
+
+@pytest.mark.req("R41", "R115")
+@given(limits, moments())
+def test_a_window_never_admits_more_than_its_count(limit: Limit, times: list[float]) -> None:
+    admitted = _admitted(limit, times)
+    for opened in _openings(admitted, limit.window_s):
+        assert sum(opened <= at < opened + limit.window_s for at in admitted) <= limit.count
+
+
+@pytest.mark.req("R41", "R115")
+@given(limits, moments())
+def test_nobody_is_refused_while_fewer_than_the_count_were_admitted(limit: Limit, times: list[float]) -> None:
+    admitted = _admitted(limit, times)
+    openings = _openings(admitted, limit.window_s)
+    for refused in set(times) - set(admitted):
+        holding = [opened for opened in openings if opened <= refused < opened + limit.window_s]
+        assert len(holding) == (limit.count > 0), "only an open window refuses"
+        assert sum(holding[0] <= at <= refused for at in admitted) == limit.count if holding else limit.count == 0
+
+
+@pytest.mark.req("R115")
+@given(limits.filter(lambda limit: limit.count > 0), moments(), st.floats(0, 100))
+def test_a_window_that_is_over_refills_completely_whatever_was_used(
+    limit: Limit, times: list[float], late: float
+) -> None:
+    window = Window()
+    for at in times:
+        window.take(limit, at)
+    again = window.ends_at + late
+    assert window.remaining(limit, again) == limit.count
+    assert [window.take(limit, again) for _ in range(limit.count + 2)] == [True] * limit.count + [False] * 2
+
+
+def test_a_window_opens_at_the_first_admitted_request_and_not_on_a_grid() -> None:
+    window = Window()
+    assert [window.take(LIMIT, at) for at in (7.0, 9.0, 16.9, 16.9, 16.999)] == [True, True, True, False, False]
+    assert window.ends_at == 17.0
+    assert [window.take(LIMIT, at) for at in (25.0, 34.9, 34.9, 34.9)] == [True, True, True, False]
+    assert window.ends_at == 35.0, "it opened with the request at 25, not when the one before it ended"
+
+
+def test_a_refused_request_moves_nothing() -> None:
+    window = Window()
+    for _ in range(3):
+        window.take(LIMIT, 0.0)
+    before = dataclasses.replace(window)
+    assert not any(window.take(LIMIT, at / 10) for at in range(100))
+    assert window == before
+
+
+@given(limits, starts, st.integers(0, 20))
+def test_a_clock_that_stands_still_admits_exactly_the_count(limit: Limit, at: float, asked: int) -> None:
+    assert len(_admitted(limit, [at] * asked)) == min(asked, limit.count)
+
+
+@given(limits.filter(lambda limit: limit.count > 0), st.lists(st.floats(0, 100), max_size=30))
+def test_a_clock_that_was_set_back_refills_nothing(limit: Limit, earlier: list[float]) -> None:
+    window = Window()
+    window.take(limit, 100.0)
+    assert sum(window.take(limit, at) for at in earlier) <= limit.count - 1
+
+
+@given(st.integers(1, 12), moments())
+def test_a_count_of_nothing_never_admits(window_s: int, times: list[float]) -> None:
+    nothing = Limit("default", 0, window_s)
+    window = Window()
+    assert [(window.take(nothing, at), window.remaining(nothing, at)) for at in times] == [(False, 0)] * len(times)
+
+
+@given(limits, moments(), st.floats(0, 30))
+def test_remaining_is_how_many_more_would_be_admitted_now(limit: Limit, times: list[float], later: float) -> None:
+    window = Window()
+    for at in times:
+        window.take(limit, at)
+    now = times[-1] + later
+    said = window.remaining(limit, now)
+    assert said == sum(window.take(limit, now) for _ in range(limit.count + 2))
+    assert window.remaining(limit, now) == 0
+
+
+@given(limits.filter(lambda limit: limit.count > 0), moments(), st.floats(0, 1, exclude_max=True))
+def test_waiting_until_the_reset_is_enough_and_not_less(limit: Limit, times: list[float], part: float) -> None:
+    window = Window()
+    for at in times + times[-1:] * limit.count:
+        window.take(limit, at)
+    refused = times[-1] + part * (window.ends_at - times[-1])
+    assume(refused < window.ends_at)
+    for moment in (refused, math.nextafter(window.ends_at, -math.inf)):
+        assert not dataclasses.replace(window).take(limit, moment)
+    assert dataclasses.replace(window).take(limit, window.ends_at)
+    assert dataclasses.replace(window).take(limit, refused + seconds_until(window.ends_at, refused)), "Retry-After"
+
+
+@given(limits.filter(lambda limit: limit.count > 0), moments())
+def test_any_stretch_of_a_windows_length_admits_less_than_twice_the_count(limit: Limit, times: list[float]) -> None:
+    """What a fixed window is known for: it touches two windows at most, and the opening of one of them at most."""
+    admitted = _admitted(limit, times)
+    for begins in admitted:
+        assert sum(begins <= at < begins + limit.window_s for at in admitted) <= 2 * limit.count - 1
+
+
+def test_the_worst_case_of_a_fixed_window_is_reached_so_the_bound_is_not_loose() -> None:
+    admitted = _admitted(LIMIT, [0.0, 9.9, 9.9, 9.9, 10.0, 10.0, 10.0, 10.0])
+    assert sum(9.9 <= at < 19.9 for at in admitted) == 2 * LIMIT.count - 1
+
+
+def test_when_staff_change_the_count_what_was_used_stays_used() -> None:
+    window = Window()
+    assert [window.take(LIMIT, 0.0) for _ in range(2)] == [True, True]
+    lower, higher = Limit("default", 1, 10), Limit("default", 5, 10)
+    assert window.remaining(lower, 1.0) == 0
+    assert not window.take(lower, 1.0)
+    assert window.remaining(higher, 1.0) == 3
+    assert [window.take(higher, 1.0) for _ in range(4)] == [True, True, True, False]
+    assert [window.take(lower, 10.0) for _ in range(2)] == [True, False]
+
+
+@given(st.floats(0, 4e9), st.floats(-1e6, 1e6))
+@example(1.0, 0.0)
+def test_seconds_are_rounded_up_to_whole_ones_and_at_least_one(now: float, away: float) -> None:
+    moment = now + away
+    told = seconds_until(moment, now)
+    assert isinstance(told, int)
+    assert told == 1 or told - 1 < moment - now <= told
+    assert told >= max(1, moment - now)
+
+
+@pytest.mark.parametrize(
+    ("ahead", "told"), [(-5, 1), (0, 1), (0.001, 1), (1, 1), (1.001, 2), (59.5, 60), (60, 60), (60.25, 61)]
+)
+def test_seconds_until_by_example(ahead: float, told: int) -> None:
+    assert seconds_until(1000 + ahead, 1000) == told
+
+
+@pytest.mark.req("R113")
+@pytest.mark.parametrize(
+    ("text", "count", "window_s"),
+    [
+        ("100 per 60 s", 100, 60),
+        ("100 per 60s", 100, 60),
+        ("  100 per 60 s\n", 100, 60),
+        ("1000 per 1 min", 1000, 60),
+        ("5 per 2 h", 5, 7200),
+        ("5000000 per 1 d", 5_000_000, 86_400),
+        ("0 per 1 s", 0, 1),
+        ("007 per 060 s", 7, 60),
+        ("999999999999 per 999999999 d", 999_999_999_999, 999_999_999 * 86_400),
+    ],
+)
+def test_a_limit_is_read_as_it_is_written(text: str, count: int, window_s: int) -> None:
+    limit = read_limit(text, "default")
+    assert (limit.name, limit.count, limit.window_s) == ("default", count, window_s)
+
+
+NO_LIMITS = """
+|100|100 per|per 60 s|100 per s|100 per 60|100 per 60 m|100 per 60 sec|100 per 60 S|100 PER 60 s|100/60s|100 in 60 s
+|-1 per 60 s|+1 per 60 s|1.5 per 60 s|1 per 1.5 s|1e3 per 60 s|1,000 per 60 s|1_000 per 60 s|0x10 per 60 s
+|1 per 0 s|1 per 00 d|1 per -1 s|100  per 60 s|100 per  60 s|100 per 60  s|100per60s|100 per 60 s.|100 per 60 s x
+|1000000000000 per 60 s|1 per 1000000000 s|unlimited|none|∞ per 60 s|１００ per 60 s|100 per ٦٠ s
+"""  # noqa: RUF001
+
+
+@pytest.mark.parametrize(
+    "text", [*NO_LIMITS.replace("\n", "").split("|"), "100\u00a0per\u00a060\u00a0s", "100\nper 60 s"]
+)
+def test_what_is_no_limit_is_refused_and_told_how_one_is_written(text: str) -> None:
+    with pytest.raises(ValueError, match="write it as '100 per 60 s'") as refusal:
+        read_limit(text, "default")
+    assert repr(text) in str(refusal.value)
+
+
+@given(limits)
+def test_a_limit_as_it_is_shown_is_read_back(limit: Limit) -> None:
+    again = read_limit(str(limit), limit.name)
+    assert (again.name, again.count, again.window_s) == (limit.name, limit.count, limit.window_s)
+
+
+@pytest.mark.parametrize(("count", "window_s"), [(-1, 60), (1, 0), (1, -60), (-5, 0)])
+def test_a_limit_of_less_than_nothing_or_in_no_time_is_refused(count: int, window_s: int) -> None:
+    with pytest.raises(ValueError, match=f"not {count} per {window_s} s"):
+        Limit("default", count, window_s)
+
+
+# Which limits apply to a request, and in whose window each counts (C8).
+
+PLAIN = Operation("list", "GET", "/things")
+DEFAULT, OF_PLAN, OF_OWNER, OF_KEY = (Limit(name, 10, 60) for name in ("default", "plan:pro", "owner", "key"))
+CEILING, OF_OPERATION, EMERGENCY = (Limit(name, 5, 60) for name in ("class:public", "operation:send", "emergency"))
+
+
+@pytest.mark.req("R113", "R123")
+@pytest.mark.parametrize("key", [None, OF_KEY])
+@pytest.mark.parametrize("owner", [None, OF_OWNER])
+@pytest.mark.parametrize("plan", ["pro", "custom", "left the profile"])
+def test_the_allowance_is_the_first_that_is_set_of_key_owner_plan_and_default(
+    key: Limit | None, owner: Limit | None, plan: str, new: SimpleNamespace
+) -> None:
+    plans = {"pro": Plan("pro", "Pro", OF_PLAN), "custom": Plan("custom", "Custom", None)}
+    rules = new.rules(new.profile(plans=plans, default_limit=DEFAULT))
+    record = new.record(limit=key, owner=new.owner(limit=owner, plan=plan), window=b"whose")
+    expected = key or owner or (OF_PLAN if plan == "pro" else DEFAULT)
+    assert rules.limits(record, PLAIN) == ((expected, b"whose"),)
+
+
+def test_an_allowance_of_nothing_is_one_that_is_set(new: SimpleNamespace) -> None:
+    nothing = Limit("owner", 0, 60)
+    ((allowance, _),) = new.rules().limits(new.record(owner=new.owner(limit=nothing)), PLAIN)
+    assert allowance is nothing
+
+
+@pytest.mark.req("R114", "R123", "R124")
+@pytest.mark.parametrize("ceiling", [None, CEILING])
+@pytest.mark.parametrize("operation", [None, OF_OPERATION])
+@pytest.mark.parametrize("emergency", [None, EMERGENCY])
+def test_every_other_limit_applies_beside_the_allowance_each_in_its_own_window(
+    ceiling: Limit | None, operation: Limit | None, emergency: Limit | None, new: SimpleNamespace
+) -> None:
+    """The class's ceiling counts per key, the operation's limit per chain of replaced keys, the emergency's for all."""
+    record = new.record(limit=OF_KEY, ceiling=ceiling, locator=b"this key", lineage=b"first key", window=b"owner")
+    found = new.rules(emergency=emergency).limits(record, dataclasses.replace(PLAIN, limit=operation))
+    beside = [(ceiling, b"this key"), (operation, b"first key"), (emergency, b"")]
+    assert found == ((OF_KEY, b"owner"), *((limit, whose) for limit, whose in beside if limit is not None))
