@@ -6,6 +6,7 @@ import fcntl
 import getpass
 import os
 import secrets
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -66,7 +67,7 @@ class GateHouse:
     """One API's gate in this process, with all that is the process's own: lock, journal, threads."""
 
     def __init__(self, gate: Gate, cold: Cold, lock: int) -> None:
-        self.gate, self.cold, self._lock = gate, cold, lock
+        self.gate, self.cold, self.lock = gate, cold, lock
 
     def ready(self) -> bool:
         """Whether this gate can decide now: the store can be read, or nothing has changed since it was."""
@@ -81,7 +82,10 @@ class GateHouse:
         self.cold.close()
         self.gate.strangers.flush()
         self.gate.journal.close()
-        os.close(self._lock)
+        os.close(self.lock)
+
+
+_opened: weakref.WeakSet[App] = weakref.WeakSet()
 
 
 class App:
@@ -91,7 +95,7 @@ class App:
         self.settings, self.store, self._digests = settings, store, digests
         self.clock = Clock()
         self.gates: dict[str, GateHouse] = {}
-        self._process = os.getpid()
+        _opened.add(self)
 
     @classmethod
     def open(cls, settings: Settings | None = None) -> App:
@@ -185,6 +189,14 @@ class App:
         house.cold.catch_up()
         return house
 
+    def abandon(self) -> None:
+        """In a forked child: let go of what is the parent's, without a word to it. This App is of no more use."""
+        for house in self.gates.values():
+            house.gate.journal.abandon()
+            os.close(house.lock)
+        self.gates = {}
+        self.store.engine.dispose(close=False)
+
     def close(self) -> None:
         """Let go of everything. The installation stays as it is."""
         for house in self.gates.values():
@@ -214,3 +226,11 @@ def _lock(path: Path, api: str) -> int:
     os.truncate(file, 0)
     os.pwrite(file, str(os.getpid()).encode(), 0)
     return file
+
+
+def _after_fork() -> None:
+    for app in list(_opened):
+        app.abandon()
+
+
+os.register_at_fork(after_in_child=_after_fork)

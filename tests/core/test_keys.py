@@ -164,6 +164,13 @@ def test_stray_bytes_around_a_key_are_refused_not_stripped(stray: bytes) -> None
     assert not is_key(stray + text, KNOWN)
 
 
+@pytest.mark.req("R46")
+@given(st.binary(min_size=ID_CHARS + SECRET_CHARS, max_size=ID_CHARS + SECRET_CHARS))
+def test_a_right_checksum_does_not_make_a_key_of_what_is_not_in_our_alphabet(body: bytes) -> None:
+    text = b"sk_live_" + body + checksum(b"sk_live_" + body)
+    assert is_key(text, KNOWN) == body.isalnum()
+
+
 @pytest.mark.check("C019")
 def test_the_longest_key_is_accepted_and_one_character_more_is_not() -> None:
     longest = "p" * (MAX_KEY_CHARS - BODY_CHARS)
@@ -176,9 +183,9 @@ def test_the_longest_key_is_accepted_and_one_character_more_is_not() -> None:
 def test_a_megabyte_of_noise_is_refused_by_its_length_alone() -> None:
     """A thousand times in a tenth of a second: no byte of it can have been read."""
     noise = _sample(1)[:-CHECK_CHARS] * 18_000
-    begun = time.perf_counter()
+    begun = time.process_time()
     assert not any(is_key(noise, KNOWN) for _ in range(1000))
-    assert time.perf_counter() - begun < 0.1
+    assert time.process_time() - begun < 0.1
 
 
 @pytest.mark.check("C002")
@@ -260,7 +267,6 @@ def test_the_locator_of_a_key_is_its_id(prefix: str, seed: int) -> None:
     assert locator(text.encode()) == key_id.encode()
 
 
-@pytest.mark.req("R67")
 @given(prefix=PREFIXES, seed=st.integers(0, 2**64))
 def test_a_hint_shows_the_prefix_and_four_characters_of_the_id_and_nothing_else(prefix: str, seed: int) -> None:
     key_id, text = mint(prefix, _seeded(seed))

@@ -38,7 +38,7 @@ def _routes(*paths: str) -> Routes:
 
 def _found(routes: Routes, path: bytes, method: bytes = b"GET") -> str | None:
     operation = routes.find(method, path)
-    return operation and operation.path
+    return operation.path if operation else None
 
 
 def _one_each(found: Iterable[str]) -> list[str]:
@@ -237,10 +237,10 @@ def test_any_bytes_are_answered_and_never_raise(method: bytes, noise: bytes, par
 def test_a_long_path_is_refused_at_once() -> None:
     """A million bytes, as one segment, as many, and as many that almost fit: no backtracking, no recursion."""
     routes = _routes("/x/{y}", "/{x}/{y}/{z}")
-    begun = time.perf_counter()
+    begun = time.process_time()
     for unit in (b"a", b"/", b"x/", b"%20", b"%2", b"../", b".", b"!%"):
         assert _found(routes, b"/x/" + unit * 1_000_000) is None
-    assert time.perf_counter() - begun < 2
+    assert time.process_time() - begun < 2
 
 
 @pytest.mark.parametrize("path", [b"", b"/", b"*", b"x", b"http://host/x", b"//host/x", b"//x", b"/ "])
@@ -270,7 +270,7 @@ def test_each_method_has_its_own_operations() -> None:
 
 def _found_method(routes: Routes, method: str) -> str | None:
     operation = routes.find(method.encode(), b"/x")
-    return operation and operation.method
+    return operation.method if operation else None
 
 
 @pytest.mark.req("R127")
@@ -287,7 +287,6 @@ def test_a_write_that_no_profile_lists_names_no_operation() -> None:
 def test_two_operations_on_one_template_are_refused_and_named(one: str, other: str) -> None:
     with pytest.raises(ValueError, match="is the path of first already"):
         Routes([Operation("first", "GET", one), Operation("second", "GET", other)])
-    assert Routes([Operation("first", "GET", one), Operation("second", "POST", other)])
 
 
 @pytest.mark.parametrize(
@@ -358,10 +357,10 @@ def test_templates_overlap_exactly_if_some_path_fits_both(one: str, other: str) 
 
 
 def test_five_hundred_operations_are_compiled_at_once() -> None:
-    begun = time.perf_counter()
+    begun = time.process_time()
     routes = _routes(
         *(f"/r{number}/{{a}}/{part}/{{b}}" for number in range(100) for part in ("p", "q", "{r}", "s", "t"))
     )
     assert _found(routes, b"/r99/x/q/y") == "/r99/{a}/q/{b}"
     assert _found(routes, b"/r99/x/other/y") == "/r99/{a}/{r}/{b}"
-    assert time.perf_counter() - begun < 1
+    assert time.process_time() - begun < 1

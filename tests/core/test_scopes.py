@@ -148,9 +148,9 @@ def test_a_catalogue_with_very_many_ways_to_one_scope_is_closed_at_once() -> Non
     layers = [(f"a{depth}", f"b{depth}") for depth in range(40)]
     below = [set(layer) for layer in layers[1:]] + [set()]
     implied: Implied = {name: implies for layer, implies in zip(layers, below, strict=True) for name in layer}
-    begun = time.perf_counter()
+    begun = time.process_time()
     assert len(_catalogue(implied).expand({"a0"})) == 79
-    assert time.perf_counter() - begun < 1
+    assert time.process_time() - begun < 1
 
 
 @given(catalogues_and_grants(1))
@@ -172,7 +172,7 @@ abcdefghijklmnopqrstuvwxyz123456:abcdefghijklmnopqrstuvwxyz123456
 """
 
 NO_SCOPES = """
-: read: :chat read::chat read:chat:all read:* * *:chat write:c* Read:chat read:Chat READ:CHAT 1read:chat read:1chat
+: read: :chat read::chat read:chat:all read:* * *:chat re*:chat Read:chat read:Chat READ:CHAT 1read:chat read:1chat
 réad:chat read:"chat" read:ch\\at read:chat,write:chat _read:chat -a .a a:-b
 abcdefghijklmnopqrstuvwxyz1234567 a:abcdefghijklmnopqrstuvwxyz1234567
 """

@@ -10,7 +10,7 @@ import math
 from typing import Any, NamedTuple
 
 from limen.core.limits import seconds_until
-from limen.core.problems import VERDICTS
+from limen.core.problems import VERDICTS, problem_body
 from limen.core.record import Header, Record
 from limen.core.rules import Rules
 from limen.core.verdict import (
@@ -39,7 +39,7 @@ IDENTITY = (
     b"limen-plan",
     b"limen-version",
 )
-"""The headers that tell an API who came. Always the whole set: a proxy lets a caller's own through where ours is absent."""
+"""Who came. Always the whole set: a proxy lets a caller's own header through where ours is absent."""
 
 NOBODY: tuple[Header, ...] = tuple((name, b"") for name in IDENTITY)
 
@@ -79,7 +79,7 @@ def _identity(record: Record) -> tuple[Header, ...]:
 
 
 def caller_headers(verdict: Verdict, rules: Rules, now: float) -> tuple[Header, ...]:
-    """What the caller is told, admitted or not: the tightest limit (R116 to R119), and the version's end (R58 to R61)."""
+    """What the caller is told in any case: the tightest limit (R116 to R119) and the version's end (R58 to R61)."""
     limit, version = verdict.limit, verdict.version
     ending: tuple[Header, ...] = ()
     if version is not None and version.deprecated_at is not None and now >= version.deprecated_at:
@@ -108,13 +108,7 @@ def refusal(verdict: Verdict, ask: Ask, rules: Rules) -> Answer:
         media, body = b"application/json", _compat(verdict, ask, facts, rules)
     else:
         media = b"application/problem+json"
-        body = {
-            "type": f"urn:limen:problem:{problem.code}",
-            "title": problem.title,
-            "status": problem.status,
-            **facts,
-            "code": problem.code,
-        }
+        body = problem_body(problem, **facts)
     written = json.dumps(body, ensure_ascii=False).encode()
     headers += [(b"content-type", media), (b"content-length", b"%d" % len(written))]
     return Answer(problem.status, (*headers, *caller_headers(verdict, rules, ask.now)), written)
@@ -183,11 +177,14 @@ def _compat(verdict: Verdict, ask: Ask, facts: dict[str, Any], rules: Rules) -> 
         "scope": " ".join(facts.get("requiredScopes", ())),
         "retry_after": facts.get("retryAfter", 0),
     }
-    body = {name: _fill(value, words) for name, value in shape.items()}
+    body: dict[str, Any] = _fill(dict(shape), words)
     return body | {"code": problem.code}
 
 
 def _fill(value: Any, words: dict[str, Any]) -> Any:
-    if value == "{retry_after}":
-        return words["retry_after"]
-    return value.format_map(words) if isinstance(value, str) else value
+    """*value* with its placeholders filled, at any depth; nothing but ``{retry_after}`` becomes a number."""
+    if isinstance(value, str):
+        return words["retry_after"] if value == "{retry_after}" else value.format_map(words)
+    if isinstance(value, dict):
+        return {name: _fill(below, words) for name, below in value.items()}
+    return [_fill(below, words) for below in value] if isinstance(value, list) else value

@@ -93,6 +93,18 @@ PROBLEMS = VERDICTS | _catalogue(
 """Every public error, by its code."""
 
 
+def problem_body(problem: Problem, detail: str = "", **extra: Any) -> dict[str, Any]:
+    """The problem as RFC 9457 has it written, with its ``code`` beside."""
+    return {
+        "type": f"urn:limen:problem:{problem.code}",
+        "title": problem.title,
+        "status": problem.status,
+        "detail": detail or problem.detail,
+        **extra,
+        "code": problem.code,
+    }
+
+
 class ProblemError(Exception):
     """Something asked for cannot be done, for a reason that the caller may be told."""
 

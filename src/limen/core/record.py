@@ -13,7 +13,7 @@ Header = tuple[bytes, bytes]
 
 @dataclass(slots=True, eq=False)
 class Owner:
-    """An owner as one API sees it. Shared by the records of all its keys."""
+    """An owner as one API sees it."""
 
     owner_id: str
     kind: str
@@ -24,13 +24,11 @@ class Owner:
     plan: str
     limit: Limit | None
     """The owner's own allowance, before the plan's."""
-    known: bool = True
-    """False once a change made this copy stale: every record that holds it must then be loaded anew."""
 
 
 @dataclass(slots=True, eq=False)
 class Record:
-    """A key as the gate needs it. Everything here is decided when the record is filled, nothing is parsed per request."""
+    """A key as the gate needs it: parsed when the record is filled, so that nothing is parsed on a request."""
 
     locator: bytes
     key_id: str
@@ -60,5 +58,7 @@ class Record:
     ceiling: Limit | None = None
     """A limit that its class never exceeds, whatever the allowance."""
     application: str = ""
+    snapshot: int = 0
+    """The change up to which all of this is right."""
     identity: tuple[Header, ...] | None = None
     """The identity headers, made on first use."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from threading import Lock
-from typing import NamedTuple, Protocol
+from typing import Any, Protocol
 
 from limen.core.limits import Limit
 
@@ -17,14 +17,9 @@ Want = tuple[Limit, bytes]
 """A limit, and whose window of it is meant."""
 
 
-class Taken(NamedTuple):
-    """What a take came to. *limit* is the one with the least remaining, or the one that refused."""
-
-    granted: bool
-    limit: Limit
-    remaining: int
-    ends_in: float
-    """Seconds until that limit's window ends: until it is full again."""
+Taken = tuple[bool, Limit, int, float]
+"""Whether it was granted; the limit with the least remaining, or the one that refused; how much of it remains; and the
+seconds until its window ends, when it is full again. A plain tuple: a named one costs three times as much to make."""
 
 
 class Counters(Protocol):
@@ -35,18 +30,21 @@ class Counters(Protocol):
         ...
 
 
+_Cell = list[Any]  # when the window ends (float), and how many it has admitted (int)
+
+
 class _Table:
     """The windows of one limit, in two generations: windows opened since the last turn, and those before it."""
 
     __slots__ = ("old", "span_s", "turns_at", "young")
 
     def __init__(self, at: float, span_s: int) -> None:
-        self.young: dict[bytes, list[float]] = {}
-        self.old: dict[bytes, list[float]] = {}
+        self.young: dict[bytes, _Cell] = {}
+        self.old: dict[bytes, _Cell] = {}
         self.span_s = span_s
         self.turns_at = at + span_s
 
-    def open(self, limit: Limit, whose: bytes, at: float) -> list[float]:
+    def open(self, limit: Limit, whose: bytes, at: float) -> _Cell:
         """A new window for *whose*. Turns the generations first when it is time: what is dropped has long ended."""
         self.span_s = max(self.span_s, limit.window_s)
         if at >= self.turns_at:
@@ -67,32 +65,41 @@ class MemoryCounters:
         return sum(len(table.young) + len(table.old) for table in self._tables.values())
 
     def take(self, wants: Sequence[Want], at: float) -> Taken:
-        """Take one from every limit of *wants*, or from none. No IO; about 0.7 µs for one limit, 2 µs for three."""
-        held: list[tuple[_Table, list[float] | None, Limit, bytes]] = []
+        """Take one from every limit of *wants*, or from none. No IO; about 0.6 µs for one limit, 2 µs for three."""
         with self._lock:
-            for limit, whose in wants:
-                table = self._tables.get(limit.name)
-                if table is None:
-                    table = self._tables[limit.name] = _Table(at, limit.window_s)
-                cell = table.young.get(whose) or table.old.get(whose)
-                if cell is not None and at < cell[0]:
-                    if cell[1] >= limit.count:
-                        return Taken(False, limit, 0, cell[0] - at)
-                elif limit.count < 1:
-                    return Taken(False, limit, 0, limit.window_s)
-                else:
-                    cell = None
-                held.append((table, cell, limit, whose))
-            return self._commit(held, at)
+            if len(wants) == 1:  # nearly every request: nothing has to be held back until another limit has agreed
+                limit, whose = wants[0]
+                table, cell = self._window(limit, whose, at)
+                count = limit.count
+                if cell is None:
+                    if count < 1:
+                        return False, limit, 0, float(limit.window_s)
+                    cell = table.open(limit, whose, at)
+                elif cell[1] >= count:
+                    return False, limit, 0, cell[0] - at
+                cell[1] += 1
+                return True, limit, count - cell[1], cell[0] - at
+            return self._take_all(wants, at)
 
-    @staticmethod
-    def _commit(held: list[tuple[_Table, list[float] | None, Limit, bytes]], at: float) -> Taken:
-        tightest = held[0][2]
-        least, ends_at = math.inf, at
-        for table, cell, limit, whose in held:
-            cell = cell or table.open(limit, whose, at)
+    def _take_all(self, wants: Sequence[Want], at: float) -> Taken:
+        held = []
+        for limit, whose in wants:
+            table, cell = self._window(limit, whose, at)
+            if limit.count <= (0 if cell is None else cell[1]):
+                return False, limit, 0, float(limit.window_s) if cell is None else cell[0] - at
+            held.append((limit, whose, table, cell))
+        tightest, least, ends_at = held[0][0], math.inf, at
+        for limit, whose, table, open_cell in held:
+            cell = open_cell or table.open(limit, whose, at)
             cell[1] += 1
-            left = limit.count - cell[1]
-            if left < least:
-                tightest, least, ends_at = limit, left, cell[0]
-        return Taken(True, tightest, int(least), ends_at - at)
+            if limit.count - cell[1] < least:
+                tightest, least, ends_at = limit, limit.count - cell[1], cell[0]
+        return True, tightest, int(least), ends_at - at
+
+    def _window(self, limit: Limit, whose: bytes, at: float) -> tuple[_Table, _Cell | None]:
+        """The table of *limit*, and the window of *whose* in it that is open at *at*."""
+        table = self._tables.get(limit.name)
+        if table is None:
+            table = self._tables[limit.name] = _Table(at, limit.window_s)
+        cell = table.young.get(whose) or table.old.get(whose)
+        return table, (None if cell is None or at >= cell[0] else cell)

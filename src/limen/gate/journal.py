@@ -33,8 +33,8 @@ DECISION = struct.Struct("<BBdB")  # kind, code, Unix seconds, length of the loc
 OUTCOME = struct.Struct("<BdQQH")  # kind, Unix seconds, incarnation, number, status
 TALLY = struct.Struct("<BII")  # kind, Unix minute, count
 KIND_DECISION, KIND_OUTCOME, KIND_TALLY = 1, 2, 3
-MAX_PATH = 1_024
-"""How much of a path is recorded, in bytes."""
+MAX_METHOD, MAX_PATH = 16, 1_024
+"""How much of a method and of a path is recorded, in bytes."""
 
 
 class JournalFull(Exception):
@@ -45,7 +45,7 @@ class Journal:
     """The journal of one gate in one process. ``incarnation`` names it, and no other, ever."""
 
     def __init__(self, folder: Path, api: str, incarnation: int, *, segment_bytes: int, segments: int) -> None:
-        """*segments*: how many files of *segment_bytes* may wait in *folder*. Raises JournalFull, saying which bound is met."""
+        """*segments*: how many files of *segment_bytes* may wait in *folder*. Raises JournalFull."""
         self._folder, self._api, self.incarnation = folder, api, incarnation
         self._segment_bytes, self._segments = segment_bytes, segments
         self._lock = Lock()
@@ -71,17 +71,13 @@ class Journal:
     ) -> int:
         """Record a decision on a known key (R71): its number, or 0 where there is no room for it."""
         path = ask.path if len(ask.path) < MAX_PATH else ask.path[:MAX_PATH]
-        return self._append(
-            b"%b%b%b\0%b\0%b\0%b"
-            % (
-                DECISION.pack(KIND_DECISION, code, ask.now, len(locator)),
-                locator,
-                ask.method,
-                operation.tag if operation is not None else b"",
-                version.tag if version is not None else b"",
-                path,
-            )
+        tags = (
+            ask.method[:MAX_METHOD],
+            b"" if operation is None else operation.tag,
+            b"" if version is None else version.tag,
+            path,
         )
+        return self._append(DECISION.pack(KIND_DECISION, code, ask.now, len(locator)) + locator + b"\0".join(tags))
 
     def outcome(self, reading: int, status: int, now: float, incarnation: int | None = None) -> int:
         """Record with which *status* the API answered what *reading* admitted. 0 where there is no room for it."""
@@ -128,7 +124,7 @@ class Journal:
 
     def _make(self) -> mmap.mmap:
         """A new segment, allocated on the disk and locked for as long as it is mapped here."""
-        waiting = sum(1 for name in os.listdir(self._folder) if name.endswith(".seg"))
+        waiting = sum(1 for _ in self._folder.glob("*.seg"))
         if waiting >= self._segments:
             raise JournalFull(f"{waiting} segments wait in {self._folder.name} to be drained; is a worker running?")
         self._made += 1
@@ -159,6 +155,13 @@ class Journal:
                     continue  # asked for again at the next roll, which says so to its caller
                 with self._lock:
                     self._next = made
+
+    def abandon(self) -> None:
+        """In a forked child: let go of the parent's files, and touch nothing in them."""
+        self._closed, self._end = True, 0
+        self._view.close()
+        if self._next is not None:
+            self._next.close()
 
     def close(self) -> None:
         """Write no more. What was written stays for whoever drains it; a segment that was only made ahead goes."""

@@ -7,6 +7,7 @@ copy of the scope, adds the caller's headers to the application's own answer, an
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import weakref
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from limen.core.answers import caller_headers, refusal
 from limen.core.carriers import Carried, is_preflight
-from limen.core.problems import PROBLEMS, ProblemError
+from limen.core.problems import PROBLEMS, ProblemError, problem_body
 from limen.core.verdict import OK, Ask, Verdict
 from limen.guard.caller import KEY
 from limen.guard.cors import cors_headers, preflight_headers
@@ -32,7 +33,20 @@ Send = Callable[[Message], Awaitable[None]]
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 Header = tuple[bytes, bytes]
 
+NO_STORE: Header = (b"cache-control", b"no-store")
+_REQUESTS = frozenset({"http", "websocket"})
+_STARTS = frozenset({"http.response.start", "websocket.accept", "websocket.http.response.start"})
 _ours: weakref.WeakSet[Guard] = weakref.WeakSet()
+
+
+class _Post:
+    """What a Guard has in hand while its gate is open."""
+
+    __slots__ = ("clock", "cold", "gate", "limen", "stop", "trusted")
+
+    def __init__(self, limen: App, house: GateHouse, stop: Callable[[], None]) -> None:
+        self.limen, self.gate, self.cold, self.stop = limen, house.gate, house.cold, stop
+        self.clock, self.trusted = limen.clock, limen.settings.trusted_proxies
 
 
 class Guard:
@@ -50,127 +64,74 @@ class Guard:
         settings: Settings | None = None,
         check: Callable[[Rules], None] | None = None,
     ) -> None:
-        """*settings*: default, the environment's. *check* is called with the rules at the start, and may refuse them."""
+        """*settings*: default, the environment's. *check* is handed the rules at the start, and may raise."""
         self.app, self.api, self._settings, self._check = app, api, settings, check
         self._environment = environment.encode()
-        self._limen: App | None = None
-        self._house: GateHouse | None = None
+        self._post: _Post | None = None
         self._opening = asyncio.Lock()
-        self._stop: Callable[[], None] | None = None
         _ours.add(self)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or let the application answer, one request."""
-        if scope["type"] == "http" or scope["type"] == "websocket":
-            await self._request(scope, receive, send)
-        elif scope["type"] == "lifespan":
-            await self._lifespan(scope, receive, send)
-        else:
-            await self.app(scope, receive, send)
-
-    async def _request(self, scope: Scope, receive: Receive, send: Send) -> None:
-        house = self._house or await self._open()
-        rules = house.gate.rules
+        kind = scope["type"]
+        if kind not in _REQUESTS:
+            await (self._lifespan if kind == "lifespan" else self.app)(scope, receive, send)
+            return
+        post = self._post or await self._open()
+        rules = post.gate.rules
         headers: list[Header] = scope["headers"]
-        method = scope.get("method", "GET").encode()
+        method = scope["method"].encode() if kind == "http" else b"GET"
         if method == b"OPTIONS" and is_preflight(method, headers):
             await self._preflight(scope, receive, send, rules)
             return
-        carried = rules.carriers.read(headers, scope.get("raw_path") or b"", scope["query_string"])
-        assert self._limen is not None
-        now, at = self._limen.clock.read()
+        carried = rules.carriers.read(headers, _raw_path(scope), scope["query_string"])
         client = scope.get("client")
-        address, safe = origin_of(
-            client[0] if client else None, scope.get("scheme", "http"), headers, self._limen.settings.trusted_proxies
-        )
+        address, safe = origin_of(client and client[0], scope.get("scheme", "http"), headers, post.trusted)
         if not safe:
             await _answer_problem(scope, send, "https_required")
             return
-        ask = Ask(
-            carried.credential,
-            method,
-            carried.path,
-            carried.version,
-            self._environment,
-            now,
-            at,
-            carried.origin,
-            address,
-        )
-        verdict = house.gate.check(ask)
+        now, at = post.clock.read()
+        credential, version, origin, path, _ = carried
+        ask = Ask(credential, method, path, version, self._environment, now, at, origin, address)
+        verdict = post.gate.check(ask)
         if verdict is None:
-            verdict = await house.cold.decide(ask)
+            verdict = await post.cold.decide(ask)
         if verdict.code is not OK:
-            await self._refuse(scope, send, refusal(verdict, ask, rules), carried, rules)
+            answer = refusal(verdict, ask, rules)
+            await _send(scope, send, answer.status, (*answer.headers, *cors_headers(rules, ())), answer.body)
             return
-        await self._pass(scope, receive, send, house=house, verdict=verdict, carried=carried)
-
-    async def _pass(
-        self, scope: Scope, receive: Receive, send: Send, *, house: GateHouse, verdict: Verdict, carried: Carried
-    ) -> None:
-        """Let the application answer, and journal what it answered before the first byte leaves."""
-        assert self._limen is not None
-        rules, clock, reading = house.gate.rules, self._limen.clock, verdict.reading
-        inner = {
-            **scope,
-            KEY: verdict,
-            "headers": [header for header in scope["headers"] if not header[0].startswith((b"limen-", b"limen_"))],
-            "query_string": carried.query,
-        }
-        settled = not reading
-
-        async def answer(message: Message) -> None:
-            nonlocal settled
-            kind = message["type"]
-            if kind == "http.response.start" or kind == "websocket.accept":
-                now = clock.read()[0]
-                if not settled:
-                    settled = True
-                    house.gate.journal.outcome(reading, message.get("status", 101), now)
-                ours = (*caller_headers(verdict, rules, now), *_privacy(scope, carried), *cors_headers(rules, message))
-                message = {**message, "headers": [*message.get("headers", ()), *ours]}
-            await send(message)
-
-        status = 499
-        try:
-            await self.app(inner, receive, answer)
-        except asyncio.CancelledError:
-            raise
-        except BaseException:
-            status = 500
-            raise
-        finally:
-            if not settled:
-                house.gate.journal.outcome(reading, status, clock.read()[0])
-
-    async def _refuse(self, scope: Scope, send: Send, answer: Any, carried: Carried, rules: Rules) -> None:
-        headers = (*answer.headers, *cors_headers(rules, {}))
-        await _send(scope, send, answer.status, headers, answer.body)
+        told = caller_headers(verdict, rules, now)
+        if carried.query != scope["query_string"]:
+            told = (*told, NO_STORE)  # its key was in the URL: nobody keeps the answer (C2)
+        await _pass(self.app, _inner(scope, verdict, carried), receive, send, _Journalled(post, verdict, told))
 
     async def _preflight(self, scope: Scope, receive: Receive, send: Send, rules: Rules) -> None:
         """Answer a preflight where keys of this API are used from browsers; else it is the application's business."""
         if rules.cross_origin:
             await _send(scope, send, 204, preflight_headers(rules), b"")
         else:
-            await self.app({**scope, KEY: Verdict(OK, None, None, None)}, receive, send)
+            carried = rules.carriers.read(scope["headers"], _raw_path(scope), scope["query_string"])
+            await self.app(_inner(scope, Verdict(OK, None, None, None), carried), receive, send)
 
-    async def _open(self) -> GateHouse:
+    async def _open(self) -> _Post:
         async with self._opening:
-            if self._house is None:
-                self._house = await asyncio.to_thread(self._open_now)
-            return self._house
+            if self._post is None:
+                self._post = await asyncio.to_thread(self._open_now)
+            return self._post
 
-    def _open_now(self) -> GateHouse:
-        from limen.app import App  # here, so that importing a guard loads no SQL
+    def _open_now(self) -> _Post:
+        from limen.app import App  # here: importing a guard loads no SQL
         from limen.drain import Drainer
 
-        self._limen = App.open(self._settings)
-        house = self._limen.gate(self.api)
-        if self._check is not None:
-            self._check(house.gate.rules)
-        if self._limen.settings.drain:
-            self._stop = Drainer(self._limen).stop
-        return house
+        limen = App.open(self._settings)
+        try:
+            house = limen.gate(self.api)
+            if self._check is not None:
+                self._check(house.gate.rules)
+        except BaseException:
+            limen.close()
+            raise
+        return _Post(limen, house, Drainer(limen).stop if limen.settings.drain else lambda: None)
 
     async def _lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -186,27 +147,71 @@ class Guard:
 
     def close(self) -> None:
         """Let go of the gate. The next request opens it again."""
-        if self._stop is not None:
-            self._stop()
-        if self._limen is not None:
-            self._limen.close()
+        if self._post is not None:
+            self._post.stop()
+            self._post.limen.close()
         self._forget()
 
     def _forget(self) -> None:
-        self._limen = self._house = self._stop = None
+        self._post = None
         self._opening = asyncio.Lock()
 
 
-def _privacy(scope: Scope, carried: Carried) -> tuple[Header, ...]:
-    """An answer to a request with its key in the URL is kept by nobody (C2)."""
-    return ((b"cache-control", b"no-store"),) if carried.query != scope["query_string"] else ()
+def _raw_path(scope: Scope) -> bytes:
+    """The path as the client sent it. Raises RuntimeError where the server keeps it to itself: nothing can be decided."""
+    path: bytes | None = scope.get("raw_path")
+    if path is None:
+        raise RuntimeError("this server gives an application no raw_path, and Guard decides by nothing else")
+    return path
+
+
+def _inner(scope: Scope, verdict: Verdict, carried: Carried) -> Scope:
+    """What the application sees: who came, and neither a key in the query nor headers that only Limen may write."""
+    headers = [header for header in scope["headers"] if header[0][:5] != b"limen"]
+    return {**scope, KEY: verdict, "headers": headers, "query_string": carried.query}
+
+
+class _Journalled:
+    """The journal's second entry for an admitted request: made once, before the first byte of the answer leaves."""
+
+    __slots__ = ("post", "reading", "rules", "told")
+
+    def __init__(self, post: _Post, verdict: Verdict, told: tuple[Header, ...]) -> None:
+        self.post, self.reading, self.rules, self.told = post, verdict.reading, post.gate.rules, told
+
+    def settle(self, status: int) -> None:
+        """Record *status*, if none has been recorded and there is a reading that it belongs to."""
+        reading, self.reading = self.reading, 0
+        if reading:
+            self.post.gate.journal.outcome(reading, status, self.post.clock.read()[0])
+
+
+async def _pass(app: ASGIApp, inner: Scope, receive: Receive, send: Send, entry: _Journalled) -> None:
+    """Let the application answer; 500 is journalled if it raised, 499 if the caller left before it answered."""
+
+    async def answer(message: Message) -> None:
+        if message["type"] in _STARTS:
+            entry.settle(message.get("status", 101))
+            own = message.get("headers", ())
+            message = {**message, "headers": [*own, *entry.told, *cors_headers(entry.rules, own)]}
+        await send(message)
+
+    try:
+        await app(inner, receive, answer)
+    except asyncio.CancelledError:
+        entry.settle(499)
+        raise
+    except BaseException:
+        entry.settle(500)
+        raise
+    entry.settle(499)
 
 
 async def _answer_problem(scope: Scope, send: Send, code: str) -> None:
     problem = PROBLEMS[code]
-    body = f'{{"type":"urn:limen:problem:{code}","title":"{problem.title}","status":{problem.status},"detail":"{problem.detail}","code":"{code}"}}'
+    body = json.dumps(problem_body(problem)).encode()
     headers = ((b"content-type", b"application/problem+json"), (b"content-length", b"%d" % len(body)))
-    await _send(scope, send, problem.status, headers, body.encode())
+    await _send(scope, send, problem.status, headers, body)
 
 
 async def _send(scope: Scope, send: Send, status: int, headers: tuple[Header, ...], body: bytes) -> None:

@@ -28,7 +28,7 @@ class Caller:
 
 
 def caller_of(scope: MutableMapping[str, Any]) -> Caller | None:
-    """The caller of a guarded request; None for a public operation. Raises RuntimeError where no Guard has been passed."""
+    """The caller of a guarded request; None for a public operation. Raises RuntimeError where no Guard was passed."""
     if KEY not in scope:
         raise RuntimeError("this request has not passed a Guard: is the application protected?")
     verdict: Verdict = scope[KEY]

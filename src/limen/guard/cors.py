@@ -3,8 +3,7 @@ the key's own list of origins decides."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable
 
 from limen.core.rules import Rules
 
@@ -31,11 +30,10 @@ def preflight_headers(rules: Rules) -> tuple[Header, ...]:
     )
 
 
-def cors_headers(rules: Rules, message: Mapping[str, Any]) -> tuple[Header, ...]:
-    """What an answer gets beside its own headers, so that a page may read it and our headers; nothing where it has its own."""
+def cors_headers(rules: Rules, own: Iterable[Header]) -> tuple[Header, ...]:
+    """What an answer gets beside its *own* headers, so that a page may read it; nothing where it says so itself."""
     if not rules.cross_origin:
         return ()
-    own = {name.lower() for name, _ in message.get("headers", ())}
-    if b"access-control-allow-origin" in own:
+    if any(name.lower() == b"access-control-allow-origin" for name, _ in own):
         return ()
     return ((b"access-control-allow-origin", b"*"), (b"access-control-expose-headers", _exposed(rules)))

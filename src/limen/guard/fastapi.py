@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI, Request
 from fastapi.dependencies.models import Dependant
-from fastapi.routing import APIRoute
+from fastapi.routing import APIRoute, iter_route_contexts
 
 from limen.core.problems import ProblemError
 from limen.core.routes import Operation, split_template
@@ -59,11 +59,11 @@ def protect(app: FastAPI, *, api: str, environment: str = "live", settings: Sett
     _document(app)
 
 
-def _routes(app: FastAPI) -> Iterator[tuple[str, APIRoute, tuple[str, ...] | None]]:
-    for route in app.routes:
-        if isinstance(route, APIRoute):
-            for method in sorted((route.methods or set()) - {"HEAD"}):
-                yield method, route, _declared(route.dependant)
+def _routes(app: FastAPI) -> Iterator[tuple[str, Any, tuple[str, ...] | None]]:
+    for context in iter_route_contexts(app.routes):  # with the routes of included routers
+        if isinstance(context.original_route, APIRoute):
+            for method in sorted((context.methods or set()) - {"HEAD"}):
+                yield method, context, _declared(context.dependant)
 
 
 def _declared(dependant: Dependant) -> tuple[str, ...] | None:

@@ -1,4 +1,4 @@
-"""Where a request comes from, and whether it came safely: whose word is taken for it is a setting, by default nobody's."""
+"""Where a request comes from, and whether it came safely. Whose word is taken for it is a setting; default, nobody's."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from limen.core.carriers import is_preflight
 from limen.core.keys import same
 from limen.core.problems import ProblemError
 from limen.core.verdict import OK, Ask
-from limen.guard.transport import within
+from limen.guard.transport import Networks, is_loopback, within
 from limen.http.body import BodyTooLarge, read_body
 from limen.http.outcomes import OutcomesBody, record
 from limen.http.verify import VerifyBody, verify
@@ -44,7 +44,7 @@ class Door:
     """The ASGI application of the gate's listener."""
 
     def __init__(self, app: App, houses: dict[str, GateHouse], secret: bytes | None) -> None:
-        """*houses*: the gates of this process by API. *secret*: what peers that are not listed must send, if anything."""
+        """*houses*: the gates of this process by API. *secret*: what unlisted peers must send, if they may ask."""
         self._app, self._houses, self._secret = app, houses, secret
         self._clock, self._peers = app.clock, app.settings.gate_peers
         default = app.settings.environment
@@ -101,16 +101,16 @@ class Door:
         if not method or not uri:
             await problem(send, "request_malformed", "X-Forwarded-Method and X-Forwarded-Uri are required.")
             return
-        if proto is not None and proto.lower() == b"http":
-            await problem(send, "https_required")
-            return
         if method == b"OPTIONS" and is_preflight(method, headers):
             await reply(send, 200, (*NOBODY, NO_STORE), b"")
+            return
+        address = _client(hops, self._app.settings.trusted_proxies)
+        if proto is not None and proto.lower() == b"http" and not is_loopback(address or ""):
+            await problem(send, "https_required")
             return
         path, _, query = uri.partition(b"?")
         carried = rules.carriers.read(headers, path, query)
         now, at = self._clock.read()
-        address = None if hops is None else hops.rpartition(b",")[2].strip().decode("ascii", "replace")
         ask = Ask(
             carried.credential, method, carried.path, carried.version, environment, now, at, carried.origin, address
         )
@@ -167,3 +167,11 @@ class Door:
 
     def _close(self) -> None:
         self._app.close()
+
+
+def _client(hops: bytes | None, trusted: Networks) -> str | None:
+    """The caller's address, as the proxy that asks has it: the last hop that is not itself a trusted proxy's."""
+    if hops is None:
+        return None
+    named = [hop.strip().decode("ascii", "replace") for hop in reversed(hops.split(b","))]
+    return next((hop for hop in named if not within(hop, trusted)), named[-1]) if trusted else named[0]

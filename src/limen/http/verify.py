@@ -1,10 +1,10 @@
-"""``POST /gate/verify``: the decision by call. HTTP's status says whether the question was answered; the verdict is data."""
+"""``POST /gate/verify``: the decision by call. HTTP's status says whether it was answered; the verdict is data."""
 
 from __future__ import annotations
 
 import json
 import math
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -19,8 +19,8 @@ class VerifyBody(msgspec.Struct, forbid_unknown_fields=True):
     """What is asked. *path* may carry its query, which is not looked at."""
 
     api: str
-    method: str
-    path: str
+    method: Annotated[str, msgspec.Meta(pattern="^[A-Za-z]{1,16}$")]
+    path: Annotated[str, msgspec.Meta(pattern="^/", max_length=8_192)]
     credential: str | None = None
     environment: str | None = None
     version: str | None = None

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from limen.core.problems import PROBLEMS
+from limen.core.problems import PROBLEMS, problem_body
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Header = tuple[bytes, bytes]
@@ -41,12 +41,6 @@ async def reply_json(send: Send, status: int, body: object) -> None:
 async def problem(send: Send, code: str, detail: str = "", headers: tuple[Header, ...] = ()) -> None:
     """The problem *code* (RFC 9457)."""
     known = PROBLEMS[code]
-    body = {
-        "type": f"urn:limen:problem:{code}",
-        "title": known.title,
-        "status": known.status,
-        "detail": detail or known.detail,
-        "code": code,
-    }
+    body = problem_body(known, detail)
     media = (b"content-type", b"application/problem+json")
     await reply(send, known.status, (media, NO_STORE, *headers), msgspec.json.encode(body))

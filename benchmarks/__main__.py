@@ -1,0 +1,43 @@
+"""``python -m benchmarks [NAME…] [--json]``: prints figures beside their floors; exit status 1 where a budget is missed."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+
+from benchmarks import door, gate, guard, scale
+from benchmarks.blocks import Figure, as_rows
+
+NAMES = {"gate": gate.run, "door": door.run, "guard": guard.run, "scale": scale.run}
+
+
+def main() -> int:
+    """Run what was asked for, in turn."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES)}; default: all")
+    parser.add_argument("--json", action="store_true", help="one JSON document instead of a table")
+    asked = parser.parse_args()
+    unknown = [name for name in asked.names if name not in NAMES]
+    if unknown:
+        parser.error(f"found {', '.join(unknown)}, allowed: {', '.join(NAMES)}")
+    figures: list[Figure] = []
+    for name in asked.names or NAMES:
+        found = NAMES[name]()
+        figures += found
+        if not asked.json:
+            for figure in found:
+                print(_row(figure), flush=True)
+    if asked.json:
+        print(json.dumps(as_rows(figures), indent=2))
+    return 0 if all(figure.kept for figure in figures) else 1
+
+
+def _row(figure: Figure) -> str:
+    budget = "" if figure.budget is None else f"budget {figure.budget:g}: {'kept' if figure.kept else 'MISSED'}"
+    spread = f"({figure.low:.2f} to {figure.high:.2f})"
+    return f"{figure.name:52} {figure.ratio:8.2f} {spread:20} {figure.subject:9.2f} / {figure.floor:.2f} {figure.unit:6} {budget}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
