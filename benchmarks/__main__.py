@@ -1,4 +1,4 @@
-"""``python -m benchmarks [NAME…] [--json]``: prints figures beside their floors; exit status 1 where a budget is missed."""
+"""``python -m benchmarks [NAME…] [--json]``: figures beside their floors; exit status 1 where a budget is missed."""
 
 from __future__ import annotations
 
@@ -36,7 +36,8 @@ def main() -> int:
 def _row(figure: Figure) -> str:
     budget = "" if figure.budget is None else f"budget {figure.budget:g}: {'kept' if figure.kept else 'MISSED'}"
     spread = f"({figure.low:.2f} to {figure.high:.2f})"
-    return f"{figure.name:52} {figure.ratio:8.2f} {spread:20} {figure.subject:9.2f} / {figure.floor:.2f} {figure.unit:6} {budget}"
+    both = f"{figure.subject:9.2f} / {figure.floor:.2f} {figure.unit}"
+    return f"{figure.name:48} {figure.ratio:8.2f} {spread:20} {both:26} {budget}"
 
 
 if __name__ == "__main__":

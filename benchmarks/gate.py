@@ -1,4 +1,4 @@
-"""A warm ``Gate.check`` over one keyed BLAKE2b of the key, for one limit and for three (design §3: 10 and 13 floors)."""
+"""A warm ``Gate.check`` over one keyed BLAKE2b of the key, one limit and three: at most 10 and 13 floors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Guard in front of a small FastAPI route, over the route alone: in process, no server between (design §3: at most 1.5)."""
+"""Guard in front of a small FastAPI route, over the route alone, without a server: at most 1.5."""
 
 from __future__ import annotations
 

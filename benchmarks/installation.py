@@ -15,7 +15,7 @@ from limen.control import apis
 from limen.core.keys import State, locator, mint
 from limen.core.limits import Limit
 from limen.core.profile import Profile
-from limen.core.record import Owner, Record
+from limen.core.record import Owner, Record, Terms
 from limen.core.rules import Rules, Switches, compile_rules
 from limen.core.versions import Version
 from limen.profiles import load
@@ -50,7 +50,7 @@ def wide_profile() -> Profile:
 
 
 def thirty_operations(rules: Rules, *, limits: int) -> Rules:
-    """*rules* with 30 operations; with three limits, the measured one has its own and the API has an emergency limit."""
+    """*rules* with 30 operations; with three limits, listMessages has one and the API an emergency one."""
     own = Limit("operation:listMessages", NEVER, 60) if limits > 1 else None
     operations = [
         replace(found, limit=own if found.name == "listMessages" else None) for found in rules.profile.operations
@@ -71,16 +71,14 @@ def thirty_operations(rules: Rules, *, limits: int) -> Rules:
 def fill(app: App, house: GateHouse, count: int) -> list[bytes]:
     """Put *count* keys of *count* owners straight into the directory; their texts."""
     digest = app._digests[1]
-    scopes, granted = frozenset({"read:self", "read:chat"}), ("read:self", "read:chat")
+    terms = Terms("secret", b"live", frozenset({"read:self", "read:chat"}), ("read:self", "read:chat"))
     texts = []
     for number in range(count):
-        key_id, text = mint("fvak_", secrets.token_bytes)
+        _, text = mint("fvak_", secrets.token_bytes)
         place = locator(text.encode())
         owner = Owner(f"owner-{number:012d}", "user", False, True, "", None)
-        record = Record(
-            place, key_id, digest(text.encode()), 1, owner, "secret", b"live", State.ACTIVE, math.inf,
-            scopes, granted, None, None, None, place, place,
-        )  # fmt: skip
+        made = digest(text.encode())
+        record = Record(place, place, made, 1, owner, State.ACTIVE, math.inf, place, place, terms)
         house.gate.directory.put(place, record, 1 << 60)
         texts.append(text.encode())
     return texts

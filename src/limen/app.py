@@ -21,7 +21,7 @@ from limen.db import installation, pepper, schema
 from limen.db.changes import changes_since, current_rules
 from limen.db.engine import Store, open_engine
 from limen.db.epoch import Epoch
-from limen.db.records import Grants, load_record
+from limen.db.records import SharedTerms, load_record
 from limen.db.transaction import NewTx, Snapshot, Tx
 from limen.gate.check import Gate
 from limen.gate.clock import Clock
@@ -41,7 +41,7 @@ class _Records:
 
     def __init__(self, store: Store, api: str) -> None:
         self._store, self._api = store, api
-        self._grants: Grants = {}
+        self._shared: SharedTerms = {}
         self._rules: Rules | None = None
 
     def changes(self, since: int) -> Changes:
@@ -54,13 +54,13 @@ class _Records:
             found = current_rules(connection, self._api)
         if found is None:
             raise ProblemError("api_unknown", f"There is no API {self._api!r}.")
-        self._rules, self._grants = found, {}
+        self._rules, self._shared = found, {}
         return found
 
     def load(self, place: bytes) -> tuple[Record | None, int]:
         rules = self._rules or self.rules()
         with self._store.read() as connection:
-            return load_record(connection, place, api=self._api, profile=rules.profile, grants=self._grants)
+            return load_record(connection, place, api=self._api, profile=rules.profile, shared=self._shared)
 
 
 class GateHouse:
@@ -108,10 +108,14 @@ class App:
             raise ProblemError("store_not_ready", f"There is no database {settings.database_path}. Run 'limen init'.")
         digests = pepper.read(settings.pepper_path)
         store = Store(open_engine(settings.database_url), Epoch(installation.require_folder(settings.state_folder)))
-        with store.read() as connection:
-            schema.require_current(connection)
-            installation.verify(connection, settings.state_folder)
-            pepper.verify(connection, digests)
+        try:
+            with store.read() as connection:
+                schema.require_current(connection)
+                installation.verify(connection, settings.state_folder)
+                pepper.verify(connection, digests)
+        except BaseException:
+            store.engine.dispose()
+            raise
         return cls(settings, store, digests)
 
     @classmethod
@@ -129,6 +133,7 @@ class App:
         with store.write(app._tx(Actor("terminal", "init"))) as tx:
             pepper.remember(tx.connection, digests, tx.now)
             installation.remember(tx.connection, settings.state_folder, draw_id(tx.entropy), tx.now)
+        app.close()
         return cls.open(settings)
 
     def act(self, verb: Callable[Concatenate[Tx, ...], T], *args: Any, actor: Actor | None = None, **kwargs: Any) -> T:

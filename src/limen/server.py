@@ -7,6 +7,7 @@ with nobody. The worker's drain runs in the supervisor.
 from __future__ import annotations
 
 import ctypes
+import os
 import signal
 import subprocess
 import sys
@@ -31,7 +32,7 @@ ASGIApp = Callable[[MutableMapping[str, Any], Any, Any], Awaitable[None]]
 
 def gate_app() -> ASGIApp:
     """The gate's listener: opens the gates of every API that the settings name."""
-    die_with_parent()
+    _belong()
     app = App.open()
     with app.reading() as reader:
         known = [found.api for found in apis.listed(reader)]
@@ -41,7 +42,7 @@ def gate_app() -> ASGIApp:
 
 def public_app() -> ASGIApp:
     """The public listener."""
-    die_with_parent()
+    _belong()
     return Public(App.open())
 
 
@@ -62,9 +63,12 @@ def _secret(path: Path | None) -> bytes | None:
 
 
 def die_with_parent() -> None:
-    """End when the process that started this one ends, however it does. Linux alone has a way to say so."""
+    """End, at once, when the process that started this one ends, however it does. Linux alone has a way to say so.
+
+    A kill is no harm here, and the server loses a gentler signal that comes while it starts.
+    """
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
 def command(factory: str, listen: str, settings: Settings) -> list[str]:
@@ -83,6 +87,13 @@ def command(factory: str, listen: str, settings: Settings) -> list[str]:
         *where,
         *tls,
     ]
+
+
+def _belong() -> None:
+    """In a listener's worker: end with the server that spawned it, even if that has ended already."""
+    die_with_parent()
+    if os.getppid() == 1:
+        raise SystemExit("the server that spawned this worker has ended")
 
 
 def _start(line: list[str]) -> subprocess.Popen[bytes]:

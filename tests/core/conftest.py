@@ -12,7 +12,7 @@ import pytest
 from limen.core.keys import State
 from limen.core.limits import Limit
 from limen.core.profile import Carrier, Errors, KeyClass, KeyPolicy, Profile, RateHeaders, Versioning
-from limen.core.record import Owner, Record
+from limen.core.record import Owner, Record, Terms
 from limen.core.rules import Rules, Switches, compile_rules
 from limen.core.scopes import Catalogue, Scope
 from limen.core.versions import Version
@@ -72,22 +72,19 @@ def _owner(**changes: Any) -> Owner:
 def _record(**changes: Any) -> Record:
     base: dict[str, Any] = {
         "locator": b"0123456789AB",
-        "key_id": "0123456789AB",
+        "key_id": b"0123456789AB",
         "digest": bytes(32),
         "pepper": 1,
-        "key_class": "secret",
-        "environment": b"live",
+        "owner": _owner(),
         "state": State.ACTIVE,
         "expires_at": math.inf,
-        "scopes": frozenset(),
-        "granted": (),
-        "origins": None,
-        "addresses": None,
-        "limit": None,
         "window": b"0123456789AB",
         "lineage": b"0123456789AB",
     }
-    return Record(**base | {"owner": _owner()} | changes)
+    terms: dict[str, Any] = {"key_class": "secret", "environment": b"live", "scopes": frozenset(), "granted": ()}
+    own = {name: value for name, value in changes.items() if name in {spec.name for spec in dataclasses.fields(Terms)}}
+    rest = {name: value for name, value in changes.items() if name not in own}
+    return Record(**base | {"terms": Terms(**terms | own)} | rest)
 
 
 @pytest.fixture(scope="session")

@@ -260,8 +260,8 @@ def test_an_allowance_of_nothing_is_one_that_is_set(new: SimpleNamespace) -> Non
 def test_every_other_limit_applies_beside_the_allowance_each_in_its_own_window(
     ceiling: Limit | None, operation: Limit | None, emergency: Limit | None, new: SimpleNamespace
 ) -> None:
-    """The class's ceiling counts per key, the operation's limit per chain of replaced keys, the emergency's for all."""
+    """The class's ceiling and the operation's limit count per chain of replaced keys, the emergency's for all."""
     record = new.record(limit=OF_KEY, ceiling=ceiling, locator=b"this key", lineage=b"first key", window=b"owner")
     found = new.rules(emergency=emergency).limits(record, dataclasses.replace(PLAIN, limit=operation))
-    beside = [(ceiling, b"this key"), (operation, b"first key"), (emergency, b"")]
+    beside = [(ceiling, b"first key"), (operation, b"first key"), (emergency, b"")]
     assert found == ((OF_KEY, b"owner"), *((limit, whose) for limit, whose in beside if limit is not None))

@@ -69,10 +69,10 @@ def _identity(record: Record) -> tuple[Header, ...]:
     values = (
         owner.owner_id.encode(),
         owner.kind.encode(),
-        record.key_id.encode(),
-        record.application.encode(),
-        " ".join(record.granted).encode(),
-        record.environment,
+        record.key_id,
+        record.terms.application,
+        " ".join(record.terms.granted).encode(),
+        record.terms.environment,
         owner.plan.encode(),
     )
     return tuple(zip(IDENTITY, values, strict=False))
@@ -128,7 +128,7 @@ def _facts(verdict: Verdict, ask: Ask, rules: Rules) -> dict[str, Any]:
     if code in (VERSION_MISSING, VERSION_UNKNOWN, VERSION_MALFORMED, VERSION_SUNSET):
         facts["supportedVersions"] = rules.supported(ask.now)
     elif code is SCOPE_MISSING and operation is not None and record is not None:
-        missing = sorted(operation.scopes - record.scopes)
+        missing = sorted(operation.scopes - record.terms.scopes)
         facts["detail"] = (
             f"{operation.method} {operation.path} needs {', '.join(missing)}, which the key does not hold."
         )

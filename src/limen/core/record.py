@@ -26,38 +26,49 @@ class Owner:
     """The owner's own allowance, before the plan's."""
 
 
-@dataclass(slots=True, eq=False)
-class Record:
-    """A key as the gate needs it: parsed when the record is filled, so that nothing is parsed on a request."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Terms:
+    """What a key may do. Grants are few and keys are many: keys that may do the same share one of these."""
 
-    locator: bytes
-    key_id: str
-    digest: bytes
-    pepper: int
-    """Which pepper the digest was made under."""
-    owner: Owner
     key_class: str
     environment: bytes
-    state: State
-    expires_at: float
-    """Unix seconds; infinity for a key without a date."""
     scopes: frozenset[str]
     """With everything that the granted scopes imply."""
     granted: tuple[str, ...]
     """As granted, in the catalogue's order: what the API is told."""
-    origins: frozenset[bytes] | None
+    origins: frozenset[bytes] | None = None
     """Web origins that may use the key; None: any."""
-    addresses: tuple[IPv4Network | IPv6Network, ...] | None
+    addresses: tuple[IPv4Network | IPv6Network, ...] | None = None
     """Address ranges that may use the key; None: any."""
-    limit: Limit | None
+    limit: Limit | None = None
     """The key's own allowance, before its owner's and the plan's (C8)."""
-    window: bytes
-    """Whose window its requests count in: its own locator, its predecessor's, or its owner's (C8)."""
-    lineage: bytes
-    """The first key of the chain of keys that this one replaced or regenerated; its own locator where there is none."""
     ceiling: Limit | None = None
     """A limit that its class never exceeds, whatever the allowance."""
-    application: str = ""
+    application: bytes = b""
+
+
+@dataclass(slots=True, eq=False)
+class Record:
+    """A key as the gate needs it: parsed when the record is filled, so that nothing is parsed on a request.
+
+    About 470 bytes with everything that is its own, measured over a million of them.
+    """
+
+    locator: bytes
+    key_id: bytes
+    """The same object as the locator, for a key of ours."""
+    digest: bytes
+    pepper: int
+    """Which pepper the digest was made under."""
+    owner: Owner
+    state: State
+    expires_at: float
+    """Unix seconds; infinity for a key without a date."""
+    window: bytes
+    """Whose window its requests count in: its lineage, or its owner (C8)."""
+    lineage: bytes
+    """The first key of the chain of keys that this one replaced or regenerated; its own locator where there is none."""
+    terms: Terms
     snapshot: int = 0
     """The change up to which all of this is right."""
     identity: tuple[Header, ...] | None = None

@@ -74,15 +74,16 @@ class Rules:
 
     def limits(self, record: Record, operation: Operation) -> tuple[tuple[Limit, bytes], ...]:
         """Each limit that applies to a request, and whose window it counts in (C8). The allowance comes first."""
-        allowance = record.limit
+        terms = record.terms
+        allowance = terms.limit
         if allowance is None:
             owner = record.owner
             allowance = owner.limit or self.allowances.get(owner.plan) or self.profile.default_limit
-        if operation.limit is None and self.emergency is None and record.ceiling is None:
+        if operation.limit is None and self.emergency is None and terms.ceiling is None:
             return ((allowance, record.window),)
         applying = [(allowance, record.window)]
-        if record.ceiling is not None:
-            applying.append((record.ceiling, record.locator))
+        if terms.ceiling is not None:
+            applying.append((terms.ceiling, record.lineage))
         if operation.limit is not None:
             applying.append((operation.limit, record.lineage))
         if self.emergency is not None:

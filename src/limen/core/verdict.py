@@ -154,11 +154,12 @@ def judge(record: Record, ask: Ask, operation: Operation | None, version: Versio
         return OWNER_SUSPENDED
     if rules.allowlist and not owner.allowed:
         return OWNER_NOT_ALLOWED
-    if record.environment != ask.environment:
+    terms = record.terms
+    if terms.environment != ask.environment:
         return ENVIRONMENT_MISMATCH
-    if record.origins is not None and ask.origin not in record.origins:
+    if terms.origins is not None and ask.origin not in terms.origins:
         return ORIGIN_NOT_ALLOWED
-    if record.addresses is not None and not rules.within(ask.address, record.addresses):
+    if terms.addresses is not None and not rules.within(ask.address, terms.addresses):
         return ADDRESS_NOT_ALLOWED
     if operation is None:
         return OPERATION_UNKNOWN
@@ -171,6 +172,6 @@ def judge(record: Record, ask: Ask, operation: Operation | None, version: Versio
             return VERSION_SUNSET
     if operation.write and rules.read_only:
         return WRITES_DISABLED
-    if not operation.scopes <= record.scopes:
+    if not operation.scopes <= terms.scopes:
         return SCOPE_MISSING
     return OK

@@ -16,6 +16,7 @@ from limen.db.engine import open_engine, store_errors
 from limen.db.tables import audit
 
 _MISTAKES = 5
+_EPOCH = struct.Struct("=Q")
 
 
 @contextmanager
@@ -23,7 +24,8 @@ def look(url: str) -> Iterator[Connection]:
     """A read transaction on the SQLite file of *url*, whatever state it is in. Raises StoreDown."""
     engine = open_engine(url)
     try:
-        with store_errors(), engine.connect() as connection, connection.begin():
+        with store_errors(), engine.connect() as connection:
+            connection.begin()  # rolled back when the connection closes: a damaged file may refuse even to commit
             yield connection
     finally:
         engine.dispose()
@@ -32,7 +34,7 @@ def look(url: str) -> Iterator[Connection]:
 def damage(connection: Connection) -> list[str]:
     """What SQLite finds wrong with its file, a few of many; empty: nothing. Reads the whole file."""
     rows = connection.exec_driver_sql(f"pragma quick_check({_MISTAKES})").scalars().all()
-    return [str(row) for row in rows if row != "ok"]
+    return [line for row in rows for line in str(row).splitlines() if line != "ok"][:_MISTAKES]
 
 
 def newest_moment(connection: Connection) -> float | None:
@@ -50,11 +52,11 @@ class EpochState:
 
 def read_epoch(folder: Path) -> EpochState:
     """The epoch of *folder*. Raises OSError, or ValueError where the file is no epoch."""
-    held = is_locked(folder / "write.lock")
-    content = (folder / "epoch").read_bytes()
-    if len(content) < 8:
+    with _shared(folder / "write.lock") as alone:  # under it nobody moves the epoch, so an odd one stays odd
+        content = (folder / "epoch").read_bytes()
+    if len(content) < _EPOCH.size:
         raise ValueError(f"the file holds {len(content)} bytes, not a page")
-    return EpochState(struct.unpack_from("=Q", content)[0], held)
+    return EpochState(_EPOCH.unpack_from(content)[0], held=not alone)
 
 
 def is_locked(path: Path) -> bool:
@@ -62,14 +64,24 @@ def is_locked(path: Path) -> bool:
 
     Asking takes the lock, shared, for some microseconds: who only tries for it just then is refused.
     """
+    with _shared(path) as alone:
+        return not alone
+
+
+@contextmanager
+def _shared(path: Path) -> Iterator[bool]:
+    """Hold the lock of *path* together with others that only look; False: a process holds it for itself."""
     try:
         file = os.open(path, os.O_RDONLY)
     except FileNotFoundError:
-        return False
+        yield True
+        return
     try:
-        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            alone = True
+        except BlockingIOError:
+            alone = False
+        yield alone
     finally:
         os.close(file)
-    return False

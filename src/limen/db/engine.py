@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from limen.core.problems import StoreDown
 from limen.db.epoch import Epoch
@@ -28,9 +29,14 @@ def sqlite_path(url: str) -> Path:
 
 
 def open_engine(url: str) -> Engine:
-    """An engine on the SQLite file of *url*: WAL, foreign keys, durable commits, and transactions that begin as they mean to."""
+    """An engine on the SQLite file of *url*: WAL, foreign keys, durable commits, transactions that begin as meant."""
     sqlite_path(url)
-    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False}, pool_size=16)
+    engine = create_engine(
+        url,
+        connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False},
+        pool_size=16,
+        hide_parameters=True,  # no error shows what was to be stored
+    )
 
     @event.listens_for(engine, "connect")
     def _configure(connection: sqlite3.Connection, _record: Any) -> None:
@@ -54,12 +60,10 @@ def store_errors() -> Iterator[None]:
         yield
     except OperationalError as error:
         raise StoreDown(f"The database answered: {error.orig}.") from error
+    except PoolTimeout as error:
+        raise StoreDown("Every connection to the database is in use.") from error
     except DBAPIError as error:
-        if (
-            error.connection_invalidated
-            or (isinstance(error.orig, sqlite3.DatabaseError)
-            and type(error.orig) is sqlite3.DatabaseError)
-        ):
+        if error.connection_invalidated or type(error.orig) is sqlite3.DatabaseError:  # the latter: no database at all
             raise StoreDown(f"The database answered: {error.orig}.") from error
         raise
 

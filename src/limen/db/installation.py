@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from sqlalchemy import Connection, insert, select
@@ -14,8 +13,11 @@ FILE = "installation"
 
 
 def make_folder(folder: Path) -> None:
-    """The state folder is there, for this user alone."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """The state folder is there, for this user alone. Raises ProblemError where it cannot be made."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ProblemError("store_not_ready", f"The state folder {folder} cannot be made: {error.strerror}.") from error
 
 
 def require_folder(folder: Path) -> Path:
@@ -28,20 +30,28 @@ def require_folder(folder: Path) -> Path:
 
 
 def remember(connection: Connection, folder: Path, new_id: str, now: float) -> None:
-    """Database and folder carry the same id: the database's, or *new_id* where it has none yet."""
+    """Database and folder carry the same id: the database's, or *new_id* where it has none yet. Raises ProblemError."""
     found = connection.execute(select(installation.c.id)).scalar()
+    path = folder / FILE
+    if path.exists():
+        if path.read_text() != found:
+            raise _belongs_elsewhere(folder)
+        return
     if found is None:
         connection.execute(insert(installation).values(id=new_id, created_at=now))
-    path = folder / FILE
-    if found is not None and path.exists() and path.read_text() != found:
-        raise ProblemError("store_not_ready", f"The state folder {folder} belongs to another database.")
-    if not path.exists():
-        written = folder / f"{FILE}.new"
-        written.write_text(found or new_id)
-        os.replace(written, path)
+    written = folder / f"{FILE}.new"
+    written.write_text(found or new_id)
+    written.replace(path)
 
 
 def verify(connection: Connection, folder: Path) -> None:
     """Raises ProblemError unless *folder* is this database's."""
     if (folder / FILE).read_text() != connection.execute(select(installation.c.id)).scalar():
-        raise ProblemError("store_not_ready", f"The state folder {folder} belongs to another database.")
+        raise _belongs_elsewhere(folder)
+
+
+def _belongs_elsewhere(folder: Path) -> ProblemError:
+    return ProblemError(
+        "store_not_ready",
+        f"The state folder {folder} belongs to another database. Move it away, then run 'limen init'.",
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from ipaddress import ip_network
 from typing import Any
 
@@ -11,7 +12,7 @@ from sqlalchemy import Connection, Row, bindparam, select
 from limen.core.keys import State
 from limen.core.limits import Limit
 from limen.core.profile import Profile
-from limen.core.record import Owner, Record
+from limen.core.record import Owner, Record, Terms
 from limen.db.tables import change_head, keys, owners, standings
 
 _STATES = {"active": State.ACTIVE, "inactive": State.INACTIVE, "expired": State.EXPIRED, "revoked": State.REVOKED}
@@ -34,32 +35,28 @@ _ONE = (
 )
 
 
-Grants = dict[tuple[str, ...], tuple[tuple[str, ...], frozenset[str]]]
-"""What is granted, to the same in order and with all that it implies: grants are few, keys many, so records share them."""
+SharedTerms = dict[tuple[str, str, tuple[str, ...]], Terms]
+"""Class, environment and scopes to the terms that all keys of them share."""
 
 
 def load_record(
-    connection: Connection, place: bytes, *, api: str, profile: Profile, grants: Grants
+    connection: Connection, place: bytes, *, api: str, profile: Profile, shared: SharedTerms
 ) -> tuple[Record | None, int]:
     """The record at *place* of *api*, and the change that it is right up to: one statement, so one snapshot. 0.1 ms."""
     row = connection.execute(_ONE, {"place": place, "api": api}).one()
-    return (None if row.key is None else _record(row, profile, grants)), row.head
+    return (None if row.key is None else _record(row, profile, shared)), row.head
 
 
 def _limit(count: int | None, window_s: int | None) -> Limit | None:
     return None if count is None or window_s is None else Limit("allowance", count, window_s)
 
 
-def _record(row: Row[Any], profile: Profile, grants: Grants) -> Record:
-    named = tuple(row.scopes)
-    if named not in grants:
-        grants[named] = profile.catalogue.ordered(named), profile.catalogue.expand(named)
-    granted, scopes = grants[named]
-    lineage = row.locator if row.lineage == row.locator else row.lineage  # one object: its hash is worked out once
-    key_class = profile.keys.classes.get(getattr(row, "class"))
+def _record(row: Row[Any], profile: Profile, shared: SharedTerms) -> Record:
+    place = row.locator
+    lineage = place if row.lineage == place else row.lineage  # one object: its hash is worked out once
     return Record(
-        locator=row.locator,
-        key_id=row.key,
+        locator=place,
+        key_id=place if row.key.encode() == place else row.key.encode(),
         digest=row.digest,
         pepper=row.pepper,
         owner=Owner(
@@ -70,16 +67,31 @@ def _record(row: Row[Any], profile: Profile, grants: Grants) -> Record:
             plan=row.plan or "",
             limit=_limit(row.owner_limit_count, row.owner_limit_window_s),
         ),
-        key_class=getattr(row, "class"),
-        environment=row.environment.encode(),
         state=State.REVOKED if row.deleted_at is not None else _STATES[row.state],
         expires_at=math.inf if row.expires_at is None else row.expires_at,
-        scopes=scopes,
-        granted=granted,
+        window=lineage if profile.count_per == "key" else row.owner.encode(),
+        lineage=lineage,
+        terms=_terms(row, profile, shared),
+    )
+
+
+def _terms(row: Row[Any], profile: Profile, shared: SharedTerms) -> Terms:
+    """The terms of a key: shared, unless it has something that is its own."""
+    common = (getattr(row, "class"), row.environment, tuple(row.scopes))
+    if common not in shared:
+        key_class = profile.keys.classes.get(common[0])
+        shared[common] = Terms(
+            key_class=common[0],
+            environment=row.environment.encode(),
+            scopes=profile.catalogue.expand(common[2]),
+            granted=profile.catalogue.ordered(common[2]),
+            ceiling=key_class.limit if key_class is not None else None,
+        )
+    if row.origins is None and row.addresses is None and row.limit_count is None:
+        return shared[common]
+    return replace(
+        shared[common],
         origins=None if row.origins is None else frozenset(origin.encode() for origin in row.origins),
         addresses=None if row.addresses is None else tuple(ip_network(address) for address in row.addresses),
         limit=_limit(row.limit_count, row.limit_window_s),
-        window=lineage if profile.count_per == "key" else row.owner.encode(),
-        lineage=lineage,
-        ceiling=key_class.limit if key_class is not None else None,
     )

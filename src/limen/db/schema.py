@@ -37,24 +37,30 @@ def upgrade(store: Store) -> list[str]:
     Raises ProblemError where the database is of a later release.
     """
     scripts = _scripts()
-    went: list[str] = []
     with store_errors(), store.epoch.held(), store.engine.connect() as plain:
         connection = plain.execution_options(limen_writes=True)
-        with connection.begin():
+        with connection.begin() as transaction:
             at = revision(connection)
             if at is not None and at not in {script.revision for script in scripts.walk_revisions()}:
                 raise ProblemError("store_not_ready", f"The database is at revision {at}, of a later release of Limen.")
+            went = _migrate(connection, scripts)
+            if went:
+                with store.epoch.moving():  # whoever had the database open before reads everything anew
+                    transaction.commit()
+    return went
 
-            def steps(rev: object, _context: MigrationContext) -> list[object]:
-                found = scripts._upgrade_revs("head", rev)  # type: ignore[arg-type]  # Alembic's own commands call it so
-                went.extend(step.revision.revision for step in found)
-                return list(found)
 
-            with EnvironmentContext(Config(), scripts, fn=steps) as context:
-                context.configure(connection=connection, transactional_ddl=False)
-                context.run_migrations()
-            with store.epoch.moving():
-                pass  # whoever had the database open before reads everything anew
+def _migrate(connection: Connection, scripts: ScriptDirectory) -> list[str]:
+    went: list[str] = []
+
+    def steps(rev: object, _context: MigrationContext) -> list[object]:
+        found = scripts._upgrade_revs("head", rev)  # type: ignore[arg-type]  # Alembic's own commands call it so
+        went.extend(step.revision.revision for step in found)
+        return list(found)
+
+    with EnvironmentContext(Config(), scripts, fn=steps) as context:
+        context.configure(connection=connection, transactional_ddl=False)
+        context.run_migrations()
     return went
 
 

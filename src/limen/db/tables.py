@@ -62,8 +62,9 @@ apis = Table(
     Column("revision", Integer, nullable=False),
     Column("read_only", Boolean, nullable=False),
     Column("allowlist", Boolean, nullable=False),
-    Column("emergency_count", Integer),
-    Column("emergency_window_s", Integer),
+    Column("one_active", Boolean, nullable=False),  # whether its profile allows one active key an owner (C1)
+    Column("emergency_count", BigInteger),
+    Column("emergency_window_s", BigInteger),
     Column("created_at", Double, nullable=False),
 )
 
@@ -87,6 +88,9 @@ versions = Table(
     Column("successor", Text),
     Column("by_staff", Boolean, nullable=False),  # registered or dated by staff, not by a profile
     Column("registered_at", Double, nullable=False),
+    CheckConstraint(
+        "sunset_at is null or (deprecated_at is not null and sunset_at >= deprecated_at)", name="version_dates"
+    ),
 )
 
 owners = Table(
@@ -108,8 +112,8 @@ standings = Table(  # an owner's plan, place on the allow-list and own limit on 
     Column("api", Text, ForeignKey("apis.api"), primary_key=True),
     Column("plan", Text, nullable=False),
     Column("allowed", Boolean, nullable=False),
-    Column("limit_count", Integer),
-    Column("limit_window_s", Integer),
+    Column("limit_count", BigInteger),
+    Column("limit_window_s", BigInteger),
 )
 
 keys = Table(
@@ -129,10 +133,10 @@ keys = Table(
     Column("scopes", JSON, nullable=False),
     Column("origins", JSON),
     Column("addresses", JSON),
-    Column("limit_count", Integer),
-    Column("limit_window_s", Integer),
+    Column("limit_count", BigInteger),
+    Column("limit_window_s", BigInteger),
     Column("state", Text, nullable=False),
-    Column("slot", Text, unique=True),  # api and owner while the key is active and the profile allows one
+    Column("slot", Text, unique=True),  # api:owner while the key is active and the profile allows one
     Column("predecessor", Text, ForeignKey("keys.key")),
     Column("lineage", LargeBinary, nullable=False),  # the locator of the first key of the chain
     Column("created_at", Double, nullable=False),
@@ -143,8 +147,8 @@ keys = Table(
     Column("deleted_at", Double),
     Column("last_used_at", Double),
     CheckConstraint("state in ('active', 'inactive', 'expired', 'revoked')", name="key_state"),
-    CheckConstraint("slot is null or state = 'active'", name="key_slot"),
-    Index("keys_by_owner", "api", "owner", "created_at"),
+    CheckConstraint("slot is null or (state = 'active' and slot = api || ':' || owner)", name="key_slot"),
+    Index("keys_by_owner", "owner", "api", "created_at"),
     Index("keys_by_age", "api", "created_at"),
 )
 
@@ -219,68 +223,86 @@ journal_marks = Table(  # up to where each journal segment is in the readings
 )
 
 
-def _refuse(name: str, event: str, table: str, when: str, message: str) -> str:
-    return (
-        f"create trigger {name} before {event} on {table} for each row when {when} "
-        f"begin select raise(abort, '{message}'); end"
-    )
+def _refuse(name: str, event: str, *, when: str, because: str) -> str:
+    return f"create trigger {name} before {event} for each row when {when} begin select raise(abort, '{because}'); end"
 
 
+_ONE_ACTIVE = "exists (select 1 from apis where api = new.api and one_active)"
+
+# `or replace` makes room by deleting rows without asking the trigger that guards them. So whatever a statement could
+# collide with is looked at before it, the rowid that SQLite gives to every row included.
 SQLITE_TRIGGERS = (
     _refuse(
         "keys_fixed",
-        "update",
-        "keys",
-        "new.key is not old.key or new.locator is not old.locator or new.api is not old.api or new.owner is not old.owner"
-        " or new.scopes is not old.scopes or new.class is not old.class or new.environment is not old.environment"
-        " or new.lineage is not old.lineage or new.predecessor is not old.predecessor or new.created_at is not old.created_at",
-        "a key keeps its scopes, owner, class and environment: issue another (C4)",
+        "update on keys",
+        when="""new.key is not old.key
+            or new.rowid is not old.rowid
+            or new.locator is not old.locator
+            or new.api is not old.api
+            or new.owner is not old.owner
+            or new.class is not old.class
+            or new.environment is not old.environment
+            or new.scopes is not old.scopes
+            or new.predecessor is not old.predecessor
+            or new.lineage is not old.lineage
+            or new.created_at is not old.created_at
+            or new.created_by is not old.created_by""",
+        because="a key keeps its scopes, owner, class and environment: issue another (C4)",
     ),
     _refuse(
         "keys_final",
-        "update",
-        "keys",
-        "(old.state = 'revoked' and new.state is not old.state)"
-        " or (old.state = 'expired' and new.state not in ('expired', 'revoked'))",
-        "a key does not come back from revoked or expired (C15)",
+        "update on keys",
+        when="""(old.state = 'revoked' and new.state is not old.state)
+            or (old.state = 'expired' and new.state not in ('expired', 'revoked'))""",
+        because="a key does not come back from revoked or expired (C15)",
     ),
     _refuse(
         "keys_expiry",
-        "update",
-        "keys",
-        "old.expires_at is not null and (new.expires_at is null or new.expires_at > old.expires_at)",
-        "a key''s expiry is only ever brought forward",
+        "update on keys",
+        when="old.expires_at is not null and (new.expires_at is null or new.expires_at > old.expires_at)",
+        because="a key''s expiry is only ever brought forward",
     ),
     _refuse(
         "keys_slot",
-        "update",
-        "keys",
-        "old.slot is not null and new.slot is not old.slot and new.state is old.state",
-        "a key leaves its slot only with its state (C1)",
+        "update on keys",
+        when="old.slot is not null and new.slot is not old.slot and new.state is old.state",
+        because="a key leaves its slot only with its state (C1)",
     ),
     _refuse(
         "keys_slot_taken",
-        "update",
-        "keys",
-        "new.slot is not null and exists (select 1 from keys where slot = new.slot and key is not old.key)",
-        "the slot is taken (C1)",
+        "update on keys",
+        when="new.slot is not null and exists (select 1 from keys where slot = new.slot and key is not old.key)",
+        because="the slot is taken (C1)",
+    ),
+    _refuse(
+        "keys_slot_needed",
+        "update on keys",
+        when=f"new.state = 'active' and old.state is not 'active' and new.slot is null and {_ONE_ACTIVE}",
+        because="a key of this API is active in its owner''s slot (C1)",
     ),
     _refuse(
         "keys_new",
-        "insert",
-        "keys",
-        "exists (select 1 from keys where key = new.key or locator = new.locator or slot = new.slot)",
-        "a key is not replaced in its row, nor in its slot (C1, C4)",
+        "insert on keys",
+        when="""exists (
+                select 1 from keys
+                where key = new.key or rowid = new.rowid or locator = new.locator or slot = new.slot
+            )""",
+        because="a key is not replaced in its row, nor in its slot (C1, C4)",
     ),
-    _refuse("keys_stay", "delete", "keys", "true", "a key''s row stays for the audit (C15)"),
-    _refuse("audit_fixed", "update", "audit", "true", "the audit is only ever appended to"),
-    _refuse("audit_stay", "delete", "audit", "true", "the audit is only ever appended to"),
+    _refuse(
+        "keys_new_slot",
+        "insert on keys",
+        when=f"new.state = 'active' and new.slot is null and {_ONE_ACTIVE}",
+        because="a key of this API is active in its owner''s slot (C1)",
+    ),
+    _refuse("keys_stay", "delete on keys", when="true", because="a key''s row stays for the audit (C15)"),
+    _refuse("audit_fixed", "update on audit", when="true", because="the audit is only ever appended to"),
+    _refuse("audit_stay", "delete on audit", when="true", because="the audit is only ever appended to"),
     _refuse(
         "audit_new",
-        "insert",
-        "audit",
-        "exists (select 1 from audit where id = new.id)",
-        "the audit is only ever appended to",
+        "insert on audit",
+        when="exists (select 1 from audit where id = new.id)",
+        because="the audit is only ever appended to",
     ),
 )
 

@@ -53,7 +53,7 @@ class Tx:
     """Whether something that gates know has changed."""
 
     def change(self, kind: str, *, api: str = "", subject: bytes = b"") -> None:
-        """Tell every gate: *kind* is ``key`` (*subject*: locator), ``owner`` (owner), ``rules`` or ``profile`` (of *api*).
+        """Tell every gate: *kind* is ``key`` (*subject*: locator), ``owner`` (id), ``rules`` or ``profile`` (of *api*).
 
         Numbers are given in the order of commits: the head's row is locked until then.
         """

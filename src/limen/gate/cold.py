@@ -84,9 +84,11 @@ class Cold:
                 verdict = self._gate.check(ask, fresh=True)
                 if verdict is not None:
                     return verdict
-                place = locator(ask.credential or b"")
+                place, rules = locator(ask.credential or b""), self._gate.rules
                 record, snapshot = self._store.load(place)
-                self._gate.directory.put(place, record, snapshot)
+                with self._catching_up:
+                    if self._gate.rules is rules:  # else the record may have been made by a profile of the past
+                        self._gate.directory.put(place, record, snapshot)
         except StoreDown:
             return self._unavailable()
         return self._unavailable()

@@ -28,7 +28,7 @@ class Directory:
     """The records that this process holds. Look-ups take no lock; fills and forgettings take one."""
 
     def __init__(self, digests: Mapping[int, Digest], *, bound: int, unknown_bound: int) -> None:
-        """*digests*: pepper version to digest. At most *bound* records and *unknown_bound* unknown locators are held."""
+        """*digests*: pepper version to digest. At most *bound* records and *unknown_bound* unknown ids are held."""
         self._digests = digests
         self._half, self._unknown_half = max(1, bound // 2), max(1, unknown_bound // 2)
         self._young: dict[bytes, Record] = {}

@@ -96,6 +96,7 @@ class Guard:
         verdict = post.gate.check(ask)
         if verdict is None:
             verdict = await post.cold.decide(ask)
+            rules = post.gate.rules  # those that it was decided by may have come with it
         if verdict.code is not OK:
             answer = refusal(verdict, ask, rules)
             await _send(scope, send, answer.status, (*answer.headers, *cors_headers(rules, ())), answer.body)
@@ -158,7 +159,7 @@ class Guard:
 
 
 def _raw_path(scope: Scope) -> bytes:
-    """The path as the client sent it. Raises RuntimeError where the server keeps it to itself: nothing can be decided."""
+    """The path as the client sent it. Raises RuntimeError where the server keeps it to itself."""
     path: bytes | None = scope.get("raw_path")
     if path is None:
         raise RuntimeError("this server gives an application no raw_path, and Guard decides by nothing else")
@@ -210,7 +211,7 @@ async def _pass(app: ASGIApp, inner: Scope, receive: Receive, send: Send, entry:
 async def _answer_problem(scope: Scope, send: Send, code: str) -> None:
     problem = PROBLEMS[code]
     body = json.dumps(problem_body(problem)).encode()
-    headers = ((b"content-type", b"application/problem+json"), (b"content-length", b"%d" % len(body)))
+    headers = (NO_STORE, (b"content-type", b"application/problem+json"), (b"content-length", b"%d" % len(body)))
     await _send(scope, send, problem.status, headers, body)
 
 

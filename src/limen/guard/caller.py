@@ -38,10 +38,10 @@ def caller_of(scope: MutableMapping[str, Any]) -> Caller | None:
     return Caller(
         owner=record.owner.owner_id,
         owner_type=record.owner.kind,
-        key_id=record.key_id,
-        scopes=record.scopes,
-        environment=record.environment.decode(),
+        key_id=record.key_id.decode(),
+        scopes=record.terms.scopes,
+        environment=record.terms.environment.decode(),
         version=verdict.version.name if verdict.version is not None else "",
         plan=record.owner.plan,
-        application=record.application,
+        application=record.terms.application.decode(),
     )

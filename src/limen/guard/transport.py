@@ -1,4 +1,4 @@
-"""Where a request comes from, and whether it came safely. Whose word is taken for it is a setting; default, nobody's."""
+"""Where a request comes from, and whether it came safely. Whose word is taken for it is a setting."""
 
 from __future__ import annotations
 

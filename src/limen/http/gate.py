@@ -117,6 +117,7 @@ class Door:
         verdict = gate.check(ask)
         if verdict is None:
             verdict = await house.cold.decide(ask)
+            rules = gate.rules  # those that it was decided by may have come with it
         if verdict.code is OK:
             answer = (*identity_headers(verdict), *caller_headers(verdict, rules, now), NO_STORE)
             if verdict.reading:
