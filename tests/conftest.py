@@ -1,9 +1,120 @@
-"""What holds for every test of the project."""
+"""What holds for every test of the project, and installations to try things on."""
 
 from __future__ import annotations
 
+import copy
+import functools
+import shutil
+from typing import TYPE_CHECKING, Any
+
 import hypothesis
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from limen.app import App
+    from limen.control.keys import Issued
+    from limen.core.profile import Profile
 
 # A deadline for each example fails on a busy machine for no fault of the code; the timeout of the whole test stays.
 hypothesis.settings.register_profile("limen", deadline=None)
 hypothesis.settings.load_profile("limen")
+
+
+@pytest.fixture(scope="session")
+def _initialised(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of an installation, to be copied: making one costs ten times as much."""
+    from limen.app import App
+    from limen.settings import Settings
+
+    folder = tmp_path_factory.mktemp("installation")
+    App.initialise(Settings(database_url=f"sqlite:///{folder}/limen.db")).close()
+    return folder
+
+
+@pytest.fixture
+def installation(tmp_path: Path, _initialised: Path) -> Iterator[App]:
+    """A new installation, in real files in ``tmp_path``, with nothing in it yet. 10 ms."""
+    from limen.app import App
+    from limen.settings import Settings
+
+    shutil.copytree(_initialised, tmp_path, dirs_exist_ok=True)
+    app = App.open(Settings(database_url=f"sqlite:///{tmp_path}/limen.db"))
+    yield app
+    app.close()
+
+
+@functools.cache
+def _shipped(name: str) -> Profile:
+    from limen.profiles import load
+
+    return load(name)
+
+
+@pytest.fixture
+def creator(installation: App) -> App:
+    """The installation, with the API ``creator`` by the shipped profile of that name."""
+    from limen.control import apis
+
+    installation.act(apis.create, "creator", _shipped("creator"))
+    return installation
+
+
+@pytest.fixture
+def organisation(installation: App) -> App:
+    """The installation, with the API ``organisation`` by the shipped profile of that name."""
+    from limen.control import apis
+
+    installation.act(apis.create, "organisation", _shipped("organisation"))
+    return installation
+
+
+@pytest.fixture
+def owner(creator: App) -> str:
+    """The id of a user who may hold keys of ``creator`` and is on its allow-list."""
+    from limen.control import owners
+
+    creator.act(owners.create, owners.NewOwner("user", "A user", "u-1"))
+    creator.act(owners.allow, "u-1", "creator")
+    return "u-1"
+
+
+@pytest.fixture
+def firm(organisation: App) -> str:
+    """The id of an organisation that may hold keys of ``organisation``."""
+    from limen.control import owners
+
+    organisation.act(owners.create, owners.NewOwner("organisation", "A firm", "o-1"))
+    return "o-1"
+
+
+@pytest.fixture
+def issue(installation: App) -> Callable[..., Issued]:
+    """``issue(api, owner, **more)`` issues a key: named, secret, live, with the scope read:self in ``creator``."""
+    from limen.control import keys
+
+    def issue(api: str, owner: str, **more: Any) -> Issued:
+        usual: dict[str, Any] = {"name": "a key", "scopes": ("read:self",) if api == "creator" else None}
+        return installation.act(keys.issue, keys.NewKey(api, owner, **usual | more))
+
+    return issue
+
+
+@pytest.fixture(scope="session")
+def altered() -> Callable[..., Profile]:
+    """``altered("creator", {"keys.overlap": "60 s"})`` is a shipped profile, with other values at these places."""
+    from limen.core.profile_reader import read_profile
+
+    def altered(name: str, changes: dict[str, Any]) -> Profile:
+        document: Any = copy.deepcopy(_shipped(name).document)
+        for path, value in changes.items():
+            *way, last = path.split(".")
+            place = document
+            for step in way:
+                place = place[step]
+            place[last] = value
+        return read_profile(document)
+
+    return altered

@@ -8,7 +8,7 @@ import os
 import secrets
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Concatenate, TypeVar
 
@@ -28,12 +28,13 @@ from limen.gate.clock import Clock
 from limen.gate.cold import Changes, Cold
 from limen.gate.counters import MemoryCounters
 from limen.gate.directory import Directory
-from limen.gate.journal import Journal, JournalFull
+from limen.gate.journal import Journal
 from limen.gate.lease import Lease
 from limen.gate.strangers import Strangers
 from limen.settings import Settings, read_settings
 
 T = TypeVar("T")
+_END = 2**62  # a change that no change log has reached
 
 
 class _Records:
@@ -145,7 +146,8 @@ class App:
             result = verb(tx, *args, **kwargs)
         if tx.changed:
             for house in list(self.gates.values()):
-                house.cold.catch_up()
+                with suppress(StoreDown):  # it is committed and the epoch has moved: that gate asks before it answers
+                    house.cold.catch_up()
         return result
 
     def _tx(self, actor: Actor) -> NewTx:
@@ -169,6 +171,7 @@ class App:
 
     def _open_gate(self, api: str) -> GateHouse:
         settings, records = self.settings, _Records(self.store, api)
+        head = records.changes(since=_END).head  # before the rules are read: they may be newer, not older
         rules = records.rules()
         lock = _lock(settings.state_folder / f"gate-{api}.lock", api)
         try:
@@ -179,20 +182,20 @@ class App:
                 segment_bytes=settings.segment_bytes,
                 segments=settings.segments,
             )
-        except JournalFull as error:
+        except BaseException:
             os.close(lock)
-            raise StoreDown(f"The journal of {api!r} cannot be written: {error}.") from error
+            raise
+        directory = Directory(self._digests, bound=settings.records, unknown_bound=settings.unknown)
+        directory.clear(head)
         gate = Gate(
             rules,
             Lease(self.store.epoch.cell),
-            directory=Directory(self._digests, bound=settings.records, unknown_bound=settings.unknown),
+            directory=directory,
             counters=MemoryCounters(),
             journal=journal,
             strangers=Strangers(journal.tallies),
         )
-        house = GateHouse(gate, Cold(gate, records, threads=settings.loads, waiting=settings.waiting), lock)
-        house.cold.catch_up()
-        return house
+        return GateHouse(gate, Cold(gate, records, threads=settings.loads, waiting=settings.waiting), lock)
 
     def abandon(self) -> None:
         """In a forked child: let go of what is the parent's, without a word to it. This App is of no more use."""

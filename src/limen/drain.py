@@ -7,6 +7,7 @@ by it; one that can be locked here is finished, and goes once all of it is in th
 from __future__ import annotations
 
 import fcntl
+import logging
 import mmap
 import os
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from threading import Event, Thread
 from limen.app import App
 from limen.control import usage
 from limen.core.people import Actor
-from limen.core.problems import ProblemError, StoreDown
+from limen.core.problems import StoreDown
 from limen.core.usage import Decided, Outcome, Tally
 from limen.core.verdict import Code
 from limen.gate import journal
@@ -25,6 +26,7 @@ BATCH = 5_000
 """Entries a transaction."""
 
 WORKER = Actor("worker", "drain")
+_log = logging.getLogger("limen.drain")
 _SLUGS = {code.value: code.slug for code in Code}
 
 
@@ -63,7 +65,17 @@ def drain(app: App) -> int:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return 0
-        return sum(_drain_segment(app, path) for path in _segments(folder))
+        count, failure = 0, None
+        for path in _segments(folder):
+            try:
+                count += _drain_segment(app, path)
+            except StoreDown:
+                raise
+            except Exception as error:  # what is wrong with one segment must not hold up those behind it
+                failure = failure or error
+        if failure is not None:
+            raise failure
+        return count
     finally:
         os.close(lock)
 
@@ -139,8 +151,10 @@ class Drainer:
             try:
                 drain(self._app)
                 self.failure = ""
-            except (StoreDown, ProblemError, OSError) as error:
-                self.failure = str(error)  # the journal keeps what it has; the next round tries again
+            except Exception as error:  # the journal keeps what it has, and the next round tries again
+                if not self.failure:
+                    _log.exception("draining the journal failed; it is tried again every round")
+                self.failure = str(error)
 
     def stop(self) -> None:
         """Stop, once the round that runs is done."""

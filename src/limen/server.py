@@ -13,13 +13,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from limen.app import App
 from limen.control import apis
 from limen.core.problems import ProblemError
-from limen.drain import Drainer
+from limen.drain import Drainer, drain
 from limen.http.gate import Door
 from limen.http.public import Public
 from limen.settings import Settings
@@ -128,4 +129,6 @@ def run(settings: Settings, *, worker: bool = True) -> int:
                 child.kill()
         if drainer is not None:
             drainer.stop()
+            with suppress(ProblemError, OSError):
+                drain(app)  # what the listeners wrote last
         app.close()

@@ -6,24 +6,29 @@ Every field names its unit, its default and why that is the default; ``docs/refe
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from limen.core.problems import ProblemError
 
 Network = IPv4Network | IPv6Network
 FILE = "limen.toml"
+_USER_INFO = re.compile(r"//.*@")
+"""In an address, what may hold a password."""
 
 
 class SettingError(ProblemError):
     """A setting is not what is allowed: its name, what was found and what is allowed."""
 
     def __init__(self, name: str, found: object, allowed: str) -> None:
-        super().__init__("setting_wrong", f"{name}: found {found!r}, allowed: {allowed}.")
+        shown = _USER_INFO.sub("//…@", found) if isinstance(found, str) else found
+        super().__init__("setting_wrong", f"{name}: found {shown!r}, allowed: {allowed}.")
 
 
 def _text(value: str) -> str:
@@ -66,6 +71,21 @@ def _listen(value: str) -> str:
     return value
 
 
+def _sqlite_url(value: str) -> str:
+    scheme, slashes, path = value.partition(":///")
+    if (scheme, slashes) != ("sqlite", ":///") or path in ("", ":memory:") or "?" in path:
+        raise ValueError
+    return value
+
+
+def _near(value: str) -> str:
+    """Where to listen, on this very host: what is asked there travels in the clear."""
+    host = _listen(value).rpartition(":")[0].strip("[]")
+    if not value.startswith("unix:") and host != "localhost" and not ip_address(host).is_loopback:
+        raise ValueError
+    return value
+
+
 def _setting(default: Any, read: Callable[[str], Any], allowed: str, reason: str) -> Any:
     return field(default=default, metadata={"read": read, "allowed": allowed, "reason": reason})
 
@@ -74,7 +94,7 @@ def _setting(default: Any, read: Callable[[str], Any], allowed: str, reason: str
 class Settings:
     """How this installation runs. Frozen: what may change while it runs lies in the database."""
 
-    database_url: str = _setting("sqlite:///limen.db", _text, "sqlite:///FILE", "One file, nothing to install.")
+    database_url: str = _setting("sqlite:///limen.db", _sqlite_url, "sqlite:///FILE", "One file, nothing to install.")
     state: Path | None = _setting(
         None, _path, "a folder", "Epoch, locks and journal. Default: the database's path with '.state' added."
     )
@@ -90,8 +110,8 @@ class Settings:
     )
     gate_listen: str = _setting(
         "127.0.0.1:8401",
-        _listen,
-        "HOST:PORT or unix:PATH",
+        _near,
+        "HOST:PORT on this host, or unix:PATH",
         "The gate's own door: its peers are proxies and APIs, not the world.",
     )
     gate_peers: tuple[Network, ...] = _setting(
@@ -149,7 +169,7 @@ class Settings:
     @property
     def database_path(self) -> Path:
         """The SQLite file."""
-        return Path(self.database_url.removeprefix("sqlite:///"))
+        return Path(unquote(self.database_url.removeprefix("sqlite:///")))  # as the engine reads it
 
 
 def read_settings(environment: Mapping[str, str] | None = None, folder: Path | None = None) -> Settings:
@@ -159,10 +179,11 @@ def read_settings(environment: Mapping[str, str] | None = None, folder: Path | N
     known = {spec.name: spec for spec in fields(Settings)}
     for name in written:
         if name not in known:
-            raise SettingError(name, written[name], f"one of {', '.join(known)}")
+            raise SettingError(name, name, f"one of {', '.join(known)}")
+    variables = {"LIMEN_CONFIG", *(f"LIMEN_{name.upper()}" for name in known)}
     for name in environment:
-        if name.startswith("LIMEN_") and name != "LIMEN_CONFIG" and name[6:].lower() not in known:
-            raise SettingError(name, environment[name], "a name from docs/reference/settings.md")
+        if name.startswith("LIMEN_") and name not in variables:  # its value is not shown: it may be a secret
+            raise SettingError(name, name, "a name from docs/reference/settings.md")
     values = {}
     for name, spec in known.items():
         variable = f"LIMEN_{name.upper()}"
@@ -174,8 +195,6 @@ def read_settings(environment: Mapping[str, str] | None = None, folder: Path | N
         except (ValueError, KeyError) as error:
             raise SettingError(variable, found, spec.metadata["allowed"]) from error
     settings = Settings(**values)
-    if not settings.database_url.startswith("sqlite:///") or settings.database_url == "sqlite:///":
-        raise SettingError("LIMEN_DATABASE_URL", settings.database_url, "sqlite:///FILE")
     if (settings.tls_cert is None) != (settings.tls_key is None):
         raise SettingError(
             "LIMEN_TLS_KEY", settings.tls_key, "a PEM file wherever LIMEN_TLS_CERT is set, and only there"

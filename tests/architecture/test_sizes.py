@@ -48,13 +48,22 @@ def long_functions(source: Source) -> list[str]:
 
 
 def wide_functions(source: Source) -> list[str]:
-    """The functions of a file that ask for too much. A constructor may: it is how a record is written down."""
+    """The functions of a file that ask for too much. A constructor may: it is how a record is written down.
+
+    So may a command of the terminal: its parameters are its options, and nobody calls it by position.
+    """
     found = []
     for function in functions(source):
         count = sum(map(len, parameters(function)))
-        if count > PARAMETERS and function.name not in ("__init__", "__new__"):
+        if count > PARAMETERS and function.name not in ("__init__", "__new__") and not is_command(function):
             found.append(f"{source.where(function)} {function.name}: {count} parameters, {PARAMETERS} at most")
     return found
+
+
+def is_command(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    """Whether a function is decorated as a command, as in ``@app.command()``."""
+    called = (mark.func for mark in function.decorator_list if isinstance(mark, ast.Call))
+    return any(isinstance(mark, ast.Attribute) and mark.attr == "command" for mark in called)
 
 
 def nameless(source: Source) -> list[str]:
@@ -80,6 +89,7 @@ def test_names() -> None:
         (long_functions, "class C:\n    async def f(self):\n" + "        pass\n" * FUNCTION_LINES, "src/limen/a.py"),
         (wide_functions, "def f(a, b, /, c, d, *, e, f, g): pass", "src/limen/a.py"),
         (wide_functions, "class C:\n    def m(self, a, b, c, d, e, f, g): pass", "src/limen/a.py"),
+        (wide_functions, "@cached\ndef f(a, b, c, d, e, f, g): pass", "src/limen/a.py"),
         (nameless, "", "src/limen/core/utils.py"),
         (nameless, "", "src/limen/common/keys.py"),
     ],
@@ -95,6 +105,7 @@ def test_a_breach_is_found(rule, text: str, path: str) -> None:
         (long_functions, "def f():\n" + "    pass\n" * (FUNCTION_LINES - 1)),
         (wide_functions, "class C:\n    def m(self, a, b, c, d, e, f): pass"),
         (wide_functions, "class C:\n    def __init__(self, a, b, c, d, e, f, g): pass"),
+        (wide_functions, "@app.command('x')\ndef f(a, b, c, d, e, f, g): pass"),
         (nameless, ""),
     ],
 )

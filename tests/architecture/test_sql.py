@@ -13,7 +13,8 @@ def may_hold_sql(path: str) -> bool:
     """Whether the file at *path* is one in which SQL is written."""
     parts = path.split("/")
     rows = parts[:3] == ["src", "limen", "control"] and len(parts) == 5 and parts[4] == "_rows.py"
-    return rows or parts[:3] == ["src", "limen", "db"]
+    hand = path == "src/limen/cli/demo/ground.py"  # plays the hand at the database that the triggers refuse
+    return rows or hand or parts[:3] == ["src", "limen", "db"]
 
 
 def sql_elsewhere(source: Source) -> list[str]:

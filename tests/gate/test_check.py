@@ -192,7 +192,7 @@ def test_a_regenerated_or_replaced_key_goes_on_in_its_predecessors_window(scene:
 def test_a_verdict_says_whose_key_it_was_and_what_it_may(scene: Scene) -> None:
     found = scene.verdict(scene.key(scopes=("read:chat", "read:self")))
     assert (found.record.owner.owner_id, found.record.owner.kind) == ("ann", "user")
-    assert (found.record.granted, found.operation.name) == (("read:self", "read:chat"), "listChats")
+    assert (found.record.terms.granted, found.operation.name) == (("read:self", "read:chat"), "listChats")
     assert found.version.name == VERSION
 
 

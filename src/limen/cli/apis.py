@@ -14,7 +14,7 @@ from limen.control import apis
 from limen.core.limits import Limit
 from limen.profiles import load
 
-app = group("The APIs that stand behind the threshold, and their switches.")
+app = group("The APIs, and the switches that staff set on them.")
 
 
 class Switch(StrEnum):
@@ -24,13 +24,18 @@ class Switch(StrEnum):
     OFF = "off"
 
 
-State = Annotated[Switch, typer.Argument(metavar="on|off", help="What to set it to.")]
+State = Annotated[Switch, typer.Argument(metavar="STATE", help="on or off.")]
 
 
-@app.command("create", epilog=examples("limen apis create creator --profile creator", "limen apis create shop --profile shop.yaml"))
+@app.command(
+    "create",
+    epilog=examples("limen apis create creator --profile creator", "limen apis create shop --profile shop.yaml"),
+)
 def create(
     api: Annotated[str, typer.Argument(metavar="NAME", help="Its name: 1 to 32 of a-z, 0-9 and -, from a letter on.")],
-    profile: Annotated[str, typer.Option("--profile", help="A profile's file, or the name of a shipped profile.")],
+    profile: Annotated[
+        str, typer.Option("--profile", metavar="FILE", help="A profile's file, or the name of a shipped profile.")
+    ],
     as_json: AsJson = False,
 ) -> None:
     """Make an API with the first revision of its profile."""
@@ -65,7 +70,10 @@ def read_only(api: ApiName, state: State, as_json: AsJson = False) -> None:
 
 @app.command("allowlist", epilog=examples("limen apis allowlist creator off"))
 def allowlist(api: ApiName, state: State, as_json: AsJson = False) -> None:
-    """While it is on, only owners on the API's allow-list are admitted ('limen owners allow')."""
+    """While it is on, only owners on the list are admitted.
+
+    'limen owners allow' puts them there.
+    """
     _switch(api, "allowlist", state is Switch.ON, as_json=as_json)
 
 
@@ -74,10 +82,10 @@ def allowlist(api: ApiName, state: State, as_json: AsJson = False) -> None:
 )
 def emergency(
     api: ApiName,
-    limit: Annotated[str, typer.Argument(metavar="LIMIT|none", help="'1000 per 60 s' (units: s, min, h, d), or none.")],
+    limit: Annotated[str, typer.Argument(metavar="LIMIT", help="'1000 per 60 s' (units: s, min, h, d), or none.")],
     as_json: AsJson = False,
 ) -> None:
-    """A limit on the API as a whole, over all callers together."""
+    """A limit on an API as a whole, over all its callers."""
     _switch(api, "emergency", None if limit == "none" else read.limit(limit, "emergency", "LIMIT"), as_json=as_json)
 
 

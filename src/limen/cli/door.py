@@ -1,8 +1,8 @@
 """The command line's way in and out: opening the installation, and what is said and returned when something fails.
 
-Exit codes: 0 done; 1 refused, with the reason; 2 called in a wrong way; 3 the installation is not ready (a setting, the
-pepper, the database, a listener); 70 a bug of Limen's own. Errors go to standard error: as a line, or, where the command
-line has ``--json``, as one JSON document. A traceback is printed for a bug alone, and never shows what variables held.
+Exit codes: 0 done; 1 refused, with the reason; 2 called in a wrong way; 3 the installation is not ready (a setting,
+the pepper, the database, a listener); 70 a bug of Limen's own. Errors go to standard error: as a line, or, where the
+command line has ``--json``, as one JSON document. A traceback is printed for a bug alone, and shows no values.
 """
 
 from __future__ import annotations
@@ -20,14 +20,15 @@ from typer.core import TyperGroup
 
 from limen.app import App
 from limen.cli.show import printable
+from limen.core.keys import BODY_CHARS
 from limen.core.problems import ProblemError
 from limen.core.profile import ProfileError
 from limen.settings import read_settings
 
 DONE, REFUSED, USAGE, NOT_READY, BUG = 0, 1, 2, 3, 70
 
-_LONG = re.compile(r"[0-9A-Za-z_]{40,}")
-"""What may be a key that was typed where none belongs. It is not repeated."""
+_LONG = re.compile(rf"[0-9A-Za-z_]{{{BODY_CHARS},}}")
+"""What may be a key that was typed where none belongs. No error repeats it."""
 
 
 class Door(TyperGroup):
@@ -60,8 +61,9 @@ def _fail(error: Exception, *, as_json: bool) -> int:
     if isinstance(error, typer.TyperException):
         return _misuse(error, as_json=as_json)
     if isinstance(error, ProfileError):
-        mistakes = [printable(str(mistake)) for mistake in error.mistakes]
-        return _refuse("profile_wrong", "Profile wrong", f"{len(mistakes)} found.", mistakes, as_json=as_json)
+        mistakes = [_short(str(mistake)) for mistake in error.mistakes]
+        found = f"{len(mistakes)} {'mistake' if len(mistakes) == 1 else 'mistakes'}."
+        return _refuse("profile_wrong", "Profile wrong", found, mistakes, as_json=as_json)
     if isinstance(error, ProblemError):
         problem = error.problem
         _refuse(problem.code, problem.title, error.detail, as_json=as_json)
@@ -70,7 +72,7 @@ def _fail(error: Exception, *, as_json: bool) -> int:
         place = f"{error.filename}: " if error.filename else ""
         _refuse("store_down", "Store down", f"{place}{error.strerror or error}.", as_json=as_json)
         return NOT_READY
-    traceback.print_exception(error)
+    typer.echo(_short("".join(traceback.format_exception(error))), err=True, nl=False)
     return BUG
 
 
@@ -83,11 +85,12 @@ def _misuse(error: typer.TyperException, *, as_json: bool) -> int:
         return USAGE
     if context is not None and not as_json:
         typer.echo(f"{context.get_usage()}\nTry '{context.command_path} --help'.\n", err=True)
-    _refuse("usage", "Usage", _LONG.sub("(40 or more characters)", message), as_json=as_json)
+    _refuse("usage", "Usage", message, as_json=as_json)
     return USAGE
 
 
 def _refuse(code: str, title: str, detail: str, mistakes: Sequence[str] = (), *, as_json: bool) -> int:
+    detail = _short(detail)
     if as_json:
         found = {"code": code, "title": title, "detail": detail} | ({"mistakes": list(mistakes)} if mistakes else {})
         typer.echo(json.dumps(found), err=True)
@@ -97,6 +100,10 @@ def _refuse(code: str, title: str, detail: str, mistakes: Sequence[str] = (), *,
     typer.secho("error: ", fg=typer.colors.RED, bold=True, nl=False, err=True)
     typer.echo(printable(f"{title}: {detail}"), err=True)
     return REFUSED
+
+
+def _short(text: str) -> str:
+    return _LONG.sub(f"({BODY_CHARS} or more characters)", text)
 
 
 @contextmanager

@@ -25,14 +25,20 @@ from limen.settings import Settings, read_settings
 
 def init(
     profile: Annotated[
-        str, typer.Option("--profile", help="Also make an API from this profile: a file, or the name of a shipped one.")
+        str,
+        typer.Option(
+            "--profile",
+            metavar="FILE",
+            help="Also make an API from this profile: a file, or the name of a shipped one.",
+        ),
     ] = "",
-    api: Annotated[str, typer.Option("--api", help="The API's name. Default: the profile's.")] = "",
+    api: Annotated[str, typer.Option("--api", metavar="NAME", help="The API's name. Default: the profile's.")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Make an installation: database, pepper and state folder, where the settings say.
+    """Make an installation where the settings say.
 
-    What is there already stays as it is, so running it twice does no harm.
+    It is a database, a pepper and a state folder. What is there already stays as it is, so running it twice does no
+    harm.
     """
     if api and not profile:
         raise typer.BadParameter("it needs --profile, which says what the API is like.", param_hint="--api")
@@ -79,10 +85,7 @@ def _add_api(app: App, api: str, profile: Profile) -> bool:
 
 
 def _say(places: dict[str, Path], made: list[str], *, api: str | None, as_json: bool) -> None:
-    rows = [
-        {"what": name, "where": str(path.absolute()), "made": name in made}
-        for name, path in places.items()
-    ]
+    rows = [{"what": name, "where": str(path.absolute()), "made": name in made} for name, path in places.items()]
     if api is not None:
         rows.append({"what": "api", "where": api, "made": "api" in made})
     show.many(rows, ("what", "where", "made"), as_json=as_json, nothing="")
@@ -95,7 +98,10 @@ def _say(places: dict[str, Path], made: list[str], *, api: str | None, as_json: 
 
 
 def migrate(as_json: AsJson = False) -> None:
-    """Bring the database to the schema of this release, in one transaction. Back it up before."""
+    """Bring the database to this release's schema.
+
+    It is done in one transaction, or not at all. Back the database up before.
+    """
     settings = read_settings()
     if not settings.database_path.exists():
         raise ProblemError("store_not_ready", f"There is no database {settings.database_path}. Run 'limen init'.")
@@ -109,7 +115,7 @@ def migrate(as_json: AsJson = False) -> None:
     finally:
         store.engine.dispose()
     if as_json:
-        show.json_out({"before": before, "now": schema.head(), "went_through": went})
+        show.json_out({"before": before, "now": schema.HEAD, "went_through": went})
     elif went:
         typer.echo(f"From revision {before} through {', '.join(went)}.")
     else:

@@ -15,7 +15,7 @@ from limen.cli.options import ApiName, AsJson, KeyId, OwnerId, Yes, examples, gr
 from limen.control import apis, keys
 from limen.db.transaction import Tx
 
-app = group("Keys: issued and shown once, regenerated, put to sleep and woken, ended for good; never edited.")
+app = group("Keys: shown once, never edited, ended for good.")
 
 
 class State(StrEnum):
@@ -40,22 +40,36 @@ def issue(
     api: ApiName,
     owner: OwnerId,
     *,
-    name: Annotated[str, typer.Option("--name", help="What the key is for: 1 to 100 characters.")],
-    key_class: Annotated[str, typer.Option("--class", help="A class of the API's profile.")] = "secret",
-    environment: Annotated[str, typer.Option("--environment", help="live or test, as the class has them.")] = "live",
-    scope: Annotated[list[str] | None, typer.Option("--scope", help="Give it once a scope. Default: the class's.")] = None,
+    name: Annotated[str, typer.Option("--name", metavar="NAME", help="What the key is for: 1 to 100 characters.")],
+    key_class: Annotated[
+        str, typer.Option("--class", metavar="CLASS", help="A class of the API's profile.")
+    ] = "secret",
+    environment: Annotated[
+        str, typer.Option("--environment", metavar="ENVIRONMENT", help="live or test, as the class has them.")
+    ] = "live",
+    scope: Annotated[
+        list[str] | None,
+        typer.Option("--scope", metavar="SCOPE", help="One scope; may be repeated. Default: the class's."),
+    ] = None,
     expires_at: Annotated[
         str, typer.Option("--expires-at", metavar="DATE", help="2027-06-26 (midnight UTC) or 2027-06-26T12:00:00Z.")
     ] = "",
-    expires_in: Annotated[str, typer.Option("--expires-in", help="'90 d', '24 h' (units: s, min, h, d).")] = "",
-    origin: Annotated[list[str] | None, typer.Option("--origin", help="Only from this web origin; once an origin.")] = None,
-    address: Annotated[list[str] | None, typer.Option("--address", help="Only from this range; once a range.")] = None,
+    expires_in: Annotated[
+        str, typer.Option("--expires-in", metavar="DURATION", help="'90 d', '24 h' (units: s, min, h, d).")
+    ] = "",
+    origin: Annotated[
+        list[str] | None, typer.Option("--origin", metavar="ORIGIN", help="Only from this web origin; may be repeated.")
+    ] = None,
+    address: Annotated[
+        list[str] | None,
+        typer.Option("--address", metavar="RANGE", help="Only from this address range; may be repeated."),
+    ] = None,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Issue a key, and show it: once, alone on the last line. Nobody can show it again.
+    """Issue a key, and show it once, alone on the last line.
 
-    Where the profile allows one active key an owner and says 'replace', the owner's active key is revoked: that is asked for.
+    Where the profile allows one active key an owner, and says 'replace', the active one is revoked: you are asked.
     """
     if expires_at and expires_in:
         raise typer.BadParameter("it goes without --expires-in.", param_hint="--expires-at")
@@ -106,14 +120,15 @@ def _hand_out(issued: keys.Issued, *, as_json: bool) -> None:
 
 
 @app.command(
-    "list", epilog=examples("limen keys list --api creator --state active", "limen keys list --owner u-1024 --hidden --json")
+    "list",
+    epilog=examples("limen keys list --api creator --state active", "limen keys list --owner u-1024 --hidden --json"),
 )
 def list_(
     *,
-    api: Annotated[str, typer.Option("--api", help="Of this API. Default: of every one.")] = "",
-    owner: Annotated[str, typer.Option("--owner", help="Of this owner. Default: of every one.")] = "",
+    api: Annotated[str, typer.Option("--api", metavar="API", help="Of this API. Default: of every one.")] = "",
+    owner: Annotated[str, typer.Option("--owner", metavar="OWNER", help="Of this owner. Default: of every one.")] = "",
     state: Annotated[State | None, typer.Option("--state", help="In this state. Default: in any.")] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=10_000, help="How many at most.")] = 100,
+    limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, max=10_000, help="How many at most.")] = 100,
     after: Annotated[str, typer.Option("--after", metavar="KEY", help="From behind this key's id on.")] = "",
     hidden: Annotated[bool, typer.Option("--hidden", help="Deleted ones too.")] = False,
     as_json: AsJson = False,
@@ -146,12 +161,20 @@ def show_(key: KeyId, as_json: AsJson = False) -> None:
 def regenerate(
     key: KeyId,
     overlap: Annotated[
-        str, typer.Option("--overlap", help="How long the old key goes on: '1 h'. At most, and by default, the profile's.")
+        str,
+        typer.Option(
+            "--overlap",
+            metavar="DURATION",
+            help="How long the old key goes on: '1 h'. At most, and by default, the profile's.",
+        ),
     ] = "",
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """A new key of the same name, class and scopes, shown once; the old one ends now, or after the overlap."""
+    """Put a new key in the place of one, and show it once.
+
+    It has the same name, class and scopes. The old key ends now, or after the overlap.
+    """
     wanted = read.key_id(key)
     overlap_s = read.duration_s(overlap, "--overlap") if overlap else None
     with opened() as limen:
@@ -181,7 +204,7 @@ def reactivate(key: KeyId, as_json: AsJson = False) -> None:
 )
 def revoke(
     key: KeyId,
-    reason: Annotated[str, typer.Option("--reason", help="Why; kept with the key and in the audit.")],
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; kept with the key and in the audit.")],
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
@@ -206,7 +229,7 @@ def delete(key: KeyId, yes: Yes = False, as_json: AsJson = False) -> None:
 def expire(
     key: KeyId,
     at: Annotated[
-        str, typer.Option("--at", metavar="DATE|now", help="2027-01-01 (midnight UTC), 2027-01-01T12:00:00Z, or now.")
+        str, typer.Option("--at", metavar="DATE", help="2027-01-01 (midnight UTC), 2027-01-01T12:00:00Z, or now.")
     ],
     yes: Yes = False,
     as_json: AsJson = False,
@@ -236,4 +259,6 @@ def _ask(limen: App, key: str, what: str, *, yes: bool) -> None:
         return
     with limen.reading() as reader:
         found = keys.require(reader, key)
-    confirm(f"Key {found.hint} ({found.name}) of {found.owner} for {found.api} {what} This cannot be undone.", yes=False)
+    confirm(
+        f"Key {found.hint} ({found.name}) of {found.owner} for {found.api} {what} This cannot be undone.", yes=False
+    )

@@ -5,8 +5,9 @@ from __future__ import annotations
 import typer
 
 from limen.cli import apis, install, keys, owners, profile, run, versions
-from limen.cli.door import Door
+from limen.cli.demo import demo
 from limen.cli.doctor import doctor
+from limen.cli.door import Door
 from limen.cli.options import examples
 
 app = typer.Typer(
@@ -39,3 +40,4 @@ app.add_typer(versions.app, name="versions")
 app.add_typer(owners.app, name="owners")
 app.add_typer(keys.app, name="keys")
 app.command("doctor", epilog=examples("limen doctor", "limen doctor --json"))(doctor)
+app.command("demo", epilog=examples("limen demo", "limen demo --check", "limen demo --folder try"))(demo)

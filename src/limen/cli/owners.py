@@ -13,7 +13,7 @@ from limen.cli.door import opened
 from limen.cli.options import ApiName, AsJson, OwnerId, examples, group
 from limen.control import owners
 
-app = group("Users and organisations that hold keys, and how they stand with each API.")
+app = group("Who holds keys: users and organisations.")
 
 
 class Kind(StrEnum):
@@ -25,12 +25,16 @@ class Kind(StrEnum):
 
 @app.command(
     "create",
-    epilog=examples("limen owners create --type user --id u-1024", "limen owners create --type organisation --name Acme"),
+    epilog=examples(
+        "limen owners create --type user --id u-1024", "limen owners create --type organisation --name Acme"
+    ),
 )
 def create(
-    kind: Annotated[Kind, typer.Option("--type", help="What it is; an API's profile says which of them hold its keys.")],
-    owner: Annotated[str, typer.Option("--id", help="Your own id for it. Default: one is drawn.")] = "",
-    name: Annotated[str, typer.Option("--name", help="What people call it.")] = "",
+    kind: Annotated[
+        Kind, typer.Option("--type", help="What it is; an API's profile says which of them hold its keys.")
+    ],
+    owner: Annotated[str, typer.Option("--id", metavar="ID", help="Your own id for it. Default: one is drawn.")] = "",
+    name: Annotated[str, typer.Option("--name", metavar="NAME", help="What people call it.")] = "",
     as_json: AsJson = False,
 ) -> None:
     """Make an owner."""
@@ -39,8 +43,8 @@ def create(
 
 @app.command("list", epilog=examples("limen owners list", "limen owners list --after u-1024 --limit 50 --json"))
 def list_(
-    after: Annotated[str, typer.Option("--after", help="From behind this owner's id on.")] = "",
-    limit: Annotated[int, typer.Option("--limit", min=1, max=10_000, help="How many at most.")] = 100,
+    after: Annotated[str, typer.Option("--after", metavar="OWNER", help="From behind this owner's id on.")] = "",
+    limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, max=10_000, help="How many at most.")] = 100,
     as_json: AsJson = False,
 ) -> None:
     """Owners, in the order of their ids."""
@@ -54,7 +58,7 @@ def list_(
 
 @app.command("show", epilog=examples("limen owners show u-1024"))
 def show_(owner: OwnerId, as_json: AsJson = False) -> None:
-    """One owner, with its plan, limit and place on the allow-list of each API."""
+    """One owner, and how it stands with each API."""
     with opened() as limen, limen.reading() as reader:
         found = owners.require(reader, owner)
     _say(found, as_json=as_json)
@@ -63,16 +67,16 @@ def show_(owner: OwnerId, as_json: AsJson = False) -> None:
 @app.command("suspend", epilog=examples("limen owners suspend u-1024 --reason 'payment is overdue'"))
 def suspend(
     owner: OwnerId,
-    reason: Annotated[str, typer.Option("--reason", help="Why; kept in the audit.")],
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; kept in the audit.")],
     as_json: AsJson = False,
 ) -> None:
-    """Refuse every key of the owner, on every API, until it is restored."""
+    """Refuse every key of an owner until it is restored."""
     _do(owners.suspend, owner, reason=reason, as_json=as_json)
 
 
 @app.command("restore", epilog=examples("limen owners restore u-1024"))
 def restore(owner: OwnerId, as_json: AsJson = False) -> None:
-    """Lift a suspension: the owner's keys are what they were before."""
+    """Lift a suspension: the keys are what they were before."""
     _do(owners.restore, owner, as_json=as_json)
 
 
@@ -87,24 +91,32 @@ def restore(owner: OwnerId, as_json: AsJson = False) -> None:
 def set_plan(
     owner: OwnerId,
     api: ApiName,
-    plan: Annotated[str, typer.Argument(metavar="PLAN|none", help="A plan of the API's profile, or none.")],
-    limit: Annotated[str, typer.Option("--limit", help="The owner's own limit, before the plan's. Default: none.")] = "",
+    plan: Annotated[str, typer.Argument(metavar="PLAN", help="A plan of the API's profile, or none.")],
+    limit: Annotated[
+        str, typer.Option("--limit", metavar="LIMIT", help="The owner's own limit, before the plan's. Default: none.")
+    ] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Set the owner's plan on an API, and its own limit there. Both are set: a limit that is left out is taken away."""
+    """Set an owner's plan on an API, and its own limit.
+
+    Both are set: a limit that is left out is taken away.
+    """
     own = read.limit(limit, "allowance", "--limit") if limit else None
     _do(owners.set_plan, owner, api, plan="" if plan == "none" else plan, limit=own, as_json=as_json)
 
 
 @app.command("allow", epilog=examples("limen owners allow u-1024 creator"))
 def allow(owner: OwnerId, api: ApiName, as_json: AsJson = False) -> None:
-    """Put the owner on the API's allow-list."""
+    """Put an owner on an API's allow-list."""
     _do(owners.allow, owner, api, as_json=as_json)
 
 
 @app.command("disallow", epilog=examples("limen owners disallow u-1024 creator"))
 def disallow(owner: OwnerId, api: ApiName, as_json: AsJson = False) -> None:
-    """Take the owner off the API's allow-list: where the list is on, its requests are refused."""
+    """Take an owner off an API's allow-list.
+
+    Where the list is on, its requests are refused.
+    """
     _do(owners.disallow, owner, api, as_json=as_json)
 
 

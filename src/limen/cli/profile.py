@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import typer
-from rich import box
-from rich.table import Table
 from rich.text import Text
 
 from limen.cli import show
@@ -19,12 +17,15 @@ from limen.core.profile_diff import ABSENT, Difference, differences
 from limen.db.transaction import Tx
 from limen.profiles import SHIPPED, load
 
-app = group("The file in which a platform states its rules: what may be asked, with which key, how often.")
+app = group("The files in which platforms state their rules.")
 
 
 @app.command("check", epilog=examples("limen profile check shop.yaml", "limen profile check creator --json"))
 def check(file: ProfileFile, as_json: AsJson = False) -> None:
-    """Name every mistake in a profile: its line, what was found and what is allowed. Exit code 1 where there is one."""
+    """Name every mistake in a profile, with its line.
+
+    What was found and what is allowed go to standard error, a line a mistake. Exit code 1 where there is one.
+    """
     try:
         profile: Profile | None = load(file)
         mistakes = []
@@ -41,19 +42,23 @@ def check(file: ProfileFile, as_json: AsJson = False) -> None:
 
 
 @app.command(
-    "apply", epilog=examples("limen profile apply shop shop.yaml", "limen profile apply shop shop.yaml --yes --overwrite")
+    "apply",
+    epilog=examples("limen profile apply shop shop.yaml", "limen profile apply shop shop.yaml --yes --overwrite"),
 )
 def apply(
     api: ApiName,
     file: ProfileFile,
     yes: Yes = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Also set what staff set otherwise meanwhile.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Also set what staff set otherwise meanwhile.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make a profile the next revision of an API's, in every process. Shows the difference first, and asks.
+    """Make a profile the next revision of an API's.
 
-    Switches of the API stay as staff set them. Where staff dated a version otherwise than the profile does, the profile is
-    refused, unless --overwrite is given.
+    Shows the difference first, and asks. When this returns, every process goes by it. Switches of the API stay as staff
+    set them. Where staff dated a version otherwise than the profile does, the profile is refused, unless --overwrite is
+    given.
     """
     profile = load(file)
     with opened() as limen:
@@ -64,14 +69,23 @@ def apply(
         if not as_json:
             _tell(api, held.revision, found, lines)
         if found and lines and not overwrite:
-            raise ProblemError("profile_conflict", f"It would set {len(lines)} things that staff set otherwise. "
-                               f"--overwrite does so: {'; '.join(lines)}.")
+            raise ProblemError(
+                "profile_conflict", f"Applying it would overwrite: {'; '.join(lines)}. --overwrite does so."
+            )
         if found:
             confirm(f"API {api} goes by this profile from now on.", yes=yes)
             held = limen.act(_apply, api, profile, revision=held.revision, overwrite=overwrite)
     if as_json:
-        show.json_out({"api": api, "revision": held.revision, "applied": bool(found),
-                       "differences": [_difference(each) for each in found], "overwritten": lines})
+        differing = [_difference(each) for each in found]
+        show.json_out(
+            {
+                "api": api,
+                "revision": held.revision,
+                "applied": bool(found),
+                "differences": differing,
+                "overwritten": lines,
+            }
+        )
     elif found:
         typer.echo(f"API {api} is at revision {held.revision}.")
 
@@ -79,7 +93,9 @@ def apply(
 def _apply(tx: Tx, api: str, profile: Profile, *, revision: int, overwrite: bool) -> apis.Api:
     """Apply what was shown to whom was asked: not where somebody else applied another one since."""
     if (now := apis.require(tx, api).revision) != revision:
-        raise ProblemError("profile_conflict", f"Revision {now} was applied meanwhile; the difference shown was to {revision}.")
+        raise ProblemError(
+            "profile_conflict", f"Revision {now} was applied meanwhile; the difference shown was to {revision}."
+        )
     return apis.apply_profile(tx, api, profile, overwrite=overwrite)
 
 
@@ -87,7 +103,7 @@ def _tell(api: str, revision: int, found: list[Difference], lines: list[str]) ->
     if not found:
         typer.echo(f"API {api} goes by this profile already: revision {revision}. Nothing changes.")
         return
-    table = Table("WHERE", f"REVISION {revision}", "NEW", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = show.columned("WHERE", f"REVISION {revision}", "NEW")
     for each in found:
         table.add_row(*(Text(show.printable(part)) for part in (each.path, _value(each.old), _value(each.new))))
     show.table_out(table)
@@ -104,15 +120,20 @@ def _difference(found: Difference) -> dict[str, Any]:
     return {"path": found.path} | {name: value for name, value in sides.items() if value is not ABSENT}
 
 
-@app.command("show", epilog=examples("limen profile show creator > creator.yaml", "limen profile show creator --revision 1"))
+@app.command(
+    "show", epilog=examples("limen profile show creator > creator.yaml", "limen profile show creator --revision 1")
+)
 def show_(
     api: ApiName,
-    revision: Annotated[int | None, typer.Option("--revision", min=1, help="Default: the one in force.")] = None,
+    revision: Annotated[
+        int | None, typer.Option("--revision", metavar="N", min=1, help="Default: the one in force.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Print the profile that an API goes by, as YAML that can be applied again.
+    """Print the profile that an API goes by.
 
-    What staff set beside it is not in it: 'limen apis show', 'limen versions list'.
+    It is YAML that can be applied again. What staff set beside it is not in it: see 'limen apis show' and
+    'limen versions list'.
     """
     import yaml
 
@@ -126,7 +147,10 @@ def show_(
 
 @app.command("list-shipped", epilog=examples("limen profile list-shipped"))
 def list_shipped(as_json: AsJson = False) -> None:
-    """The profiles that come with Limen, which can be named in place of a file."""
+    """The profiles that come with Limen.
+
+    They can be named in place of a file.
+    """
     profiles = [load(name) for name in SHIPPED]
     rows = [{"profile": each.name, "title": each.title, "owners": each.owner_type} for each in profiles]
     show.many(rows, ("profile", "title", "owners"), as_json=as_json, nothing="")

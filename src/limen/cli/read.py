@@ -59,12 +59,12 @@ def limit(text: str, name: str, option: str) -> Limit:
 def key_id(given: str) -> str:
     """The id that *given* is, or that is in the key on standard input. A whole key as an argument is refused.
 
-    Other users of a machine can read the arguments of a process, and a shell remembers them. What was given is not repeated.
+    Other users of a machine can read the arguments of a process, and a shell keeps them. What was given is not shown.
     """
     if given == "-":
         return _id_in(_key_text())
     if _ID.fullmatch(given) is None:
-        found = f"found {len(given)} characters, allowed: the key's 12-character id, or '-' to read a key from standard input."
+        found = f"found {len(given)} characters, allowed: a key's 12-character id, or '-' for a key on standard input."
         if len(given) > BODY_CHARS:
             found += " If that was a key, the shell and other users of this machine have seen it: revoke it."
         raise typer.BadParameter(found, param_hint="KEY")

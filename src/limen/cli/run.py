@@ -13,8 +13,9 @@ import typer
 
 from limen.app import App
 from limen.cli import show
-from limen.cli.door import NOT_READY, opened
+from limen.cli.door import opened
 from limen.cli.options import AsJson
+from limen.core.problems import ProblemError
 from limen.drain import Drainer, drain
 from limen.settings import read_settings
 
@@ -24,30 +25,33 @@ _LOOK_S = 0.5
 
 def serve(
     worker: Annotated[
-        bool, typer.Option("--worker/--no-worker", help="Whether to drain the journal too; without it, run 'limen worker'.")
+        bool,
+        typer.Option("--worker/--no-worker", help="Whether to drain the journal too; without it, run 'limen worker'."),
     ] = True,
     as_json: AsJson = False,
 ) -> None:
-    """Serve the gate's door and the public one, until SIGTERM or SIGINT."""
+    """Serve the gate's door and the public one.
+
+    Ends at SIGTERM or SIGINT.
+    """
     from limen.server import run
 
     settings = read_settings()
-    typer.echo(f"The gate's door: {settings.gate_listen}. The public one: {settings.listen}.", err=True)
-    code = run(settings, worker=worker)
+    if not as_json:
+        typer.echo(f"The gate's door: {settings.gate_listen}. The public one: {settings.listen}.", err=True)
+    if run(settings, worker=worker):
+        raise ProblemError("unavailable", "A listener ended on its own. What it said stands above.")
     if as_json:
-        show.json_out({"listen": settings.listen, "gate_listen": settings.gate_listen, "stopped": code == 0})
-    if code:
-        typer.echo("error: A listener ended on its own. What it said stands above.", err=True)
-        raise typer.Exit(NOT_READY)
+        show.json_out({"listen": settings.listen, "gate_listen": settings.gate_listen})
 
 
 def worker(
     once: Annotated[bool, typer.Option("--once", help="Drain what is there by now, and end.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Put what the gates' journals hold into the readings, until SIGTERM or SIGINT.
+    """Drain the gates' journals into the readings.
 
-    One worker does its work at a time: where another drains, --once finds nothing to do.
+    Ends at SIGTERM or SIGINT. One worker does its work at a time: where another drains, --once finds nothing to do.
     """
     with opened() as app:
         if once:

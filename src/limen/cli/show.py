@@ -9,7 +9,6 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 import typer
-from rich import box
 from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -20,13 +19,16 @@ _UNBOUND = 10_000
 """Columns, where nobody looks: what goes into a pipe or a file is neither folded nor cut."""
 
 
+_SHORT = {"key_class": "class", "environment": "env"}
+
+
 def printable(text: str) -> str:
     """*text* on one line, without anything that would steer the terminal that it is printed on."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def plain(value: object, name: str = "") -> Any:
-    """*value* as JSON has it. Dataclasses are mappings; a number called ``…_at`` is a moment, an ISO 8601 UTC string."""
+    """*value* as JSON has it. Dataclasses are mappings; numbers called ``…_at`` are moments, ISO 8601 UTC strings."""
     if is_dataclass(value) and not isinstance(value, type):
         return {each.name: plain(getattr(value, each.name), each.name) for each in fields(value)}
     if isinstance(value, Mapping):
@@ -65,22 +67,32 @@ def many(values: Iterable[object], columns: Sequence[str], *, as_json: bool, not
     elif not rows:
         typer.echo(nothing, err=True)
     else:
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        table = columned()
         for name in columns:
-            table.add_column(_label(name).upper(), overflow="fold")
+            table.add_column(_SHORT.get(name, _label(name)).upper())
         for row in rows:
-            table.add_row(*(Text(_cell(name, row[name])) for name in columns))
-        table_out(table)
+            table.add_row(*(Text(_day(name, _cell(name, row[name]))) for name in columns))
+        table_out(table, fold=False)  # a row stays one line, also where the terminal breaks it: it can be copied
 
 
-def table_out(table: RenderableType) -> None:
-    """Print a table on standard output."""
-    width = None if sys.stdout.isatty() else _UNBOUND
+def columned(*names: str) -> Table:
+    """A table for people: a head, and a line a row."""
+    return Table(*names, box=None, pad_edge=False, padding=(0, 2, 0, 0))
+
+
+def table_out(table: RenderableType, *, fold: bool = True) -> None:
+    """Print a table on standard output. *fold*: to the width of the terminal, if it is one."""
+    width = None if fold and sys.stdout.isatty() else _UNBOUND
     Console(file=sys.stdout, width=width, markup=False, highlight=False, emoji=False).print(table)
 
 
 def _label(name: str) -> str:
     return name.removesuffix("_at").replace("_", " ")
+
+
+def _day(name: str, text: str) -> str:
+    """A moment in a list of keys, APIs or owners is its day: such lists are wide. A version's date is told whole."""
+    return text[:10] if name in ("created_at", "last_used_at") else text
 
 
 def _cell(name: str, value: Any) -> str:

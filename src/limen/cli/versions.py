@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
@@ -12,12 +13,13 @@ from limen.cli.options import ApiName, AsJson, Yes, examples, group
 from limen.control import apis
 from limen.core.versions import Version
 from limen.db.changes import registered_versions
+from limen.db.transaction import Tx
 
-app = group("An API's versions and their life: active, then deprecated, then sunset; one way only.")
+app = group("An API's versions: active, deprecated, sunset; one way only.")
 
 VersionName = Annotated[str, typer.Argument(metavar="VERSION", help="The version's name.")]
 At = Annotated[
-    str, typer.Option("--at", help="2026-06-26 (midnight UTC), 2026-06-26T12:00:00Z, or now.", metavar="DATE|now")
+    str, typer.Option("--at", help="2026-06-26 (midnight UTC), 2026-06-26T12:00:00Z, or now.", metavar="DATE")
 ]
 COLUMNS = ("version", "stage", "deprecated_at", "sunset_at", "successor")
 
@@ -50,18 +52,19 @@ def deprecate(
     api: ApiName,
     version: VersionName,
     at: At,
-    successor: Annotated[str, typer.Option("--successor", help="The version to move to.")] = "",
+    successor: Annotated[str, typer.Option("--successor", metavar="VERSION", help="The version to move to.")] = "",
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """From a date on, say with every answer that the version is deprecated. Once the date has come, that stays."""
+    """Deprecate a version from a date on.
+
+    Every answer says so from then on. Once the date has come, that stays.
+    """
     when = read.moment(at, "--at")
     with opened() as limen:
         if when.passed(limen.clock.read()[0]):
             confirm(f"Version {version} of {api} is deprecated from now on. This cannot be undone.", yes=yes)
-        found = limen.act(
-            lambda tx: apis.deprecate(tx, api, version, at=when.from_now(tx.now), successor=successor or None)
-        )
+        found = limen.act(_dated, apis.deprecate, api, version, when=when, successor=successor)
         row = _row(api, found, limen.clock.read()[0])
     show.one(row, as_json=as_json)
 
@@ -73,17 +76,28 @@ def sunset(
     api: ApiName,
     version: VersionName,
     at: At,
-    successor: Annotated[str, typer.Option("--successor", help="The version to move to.")] = "",
+    successor: Annotated[str, typer.Option("--successor", metavar="VERSION", help="The version to move to.")] = "",
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """From a date on, refuse the version with 410. It is deprecated until then, from now on at the latest."""
+    """Remove a version from a date on: 410.
+
+    It is deprecated until then, from now on at the latest.
+    """
     when = read.moment(at, "--at")
     with opened() as limen:
-        confirm(f"Version {version} of {api} is removed at {at}, and deprecated until then. This cannot be undone.", yes=yes)
-        found = limen.act(lambda tx: apis.sunset(tx, api, version, at=when.from_now(tx.now), successor=successor or None))
+        confirm(
+            f"Version {version} of {api} is removed at {at}, and deprecated until then. This cannot be undone.", yes=yes
+        )
+        found = limen.act(_dated, apis.sunset, api, version, when=when, successor=successor)
         row = _row(api, found, limen.clock.read()[0])
     show.one(row, as_json=as_json)
+
+
+def _dated(
+    tx: Tx, verb: Callable[..., Version], api: str, version: str, *, when: read.Moment, successor: str
+) -> Version:
+    return verb(tx, api, version, at=when.from_now(tx.now), successor=successor or None)
 
 
 def _row(api: str, version: Version, now: float) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Every public error: its code, status and title. One page each in the documentation.
+"""Every public error: its code, status and title. The gate's own have a page each in the documentation.
 
 A refusal of the gate is a value (``Verdict``); a problem of everything else is a ``ProblemError``. Both are written to
 the wire as RFC 9457 problem details, or as the profile says.

@@ -197,6 +197,8 @@ def _check_operation(operation: Read, at: str, edges: Mapping[str, Collection[st
         findings.note(f"{at}.scopes", "nothing", allowed)
     if edges is not None and isinstance(scopes, tuple):
         _check_known(f"{at}.scopes", scopes, edges, findings)
+    if method == "OPTIONS" and operation.get("public") is not True:
+        findings.note(f"{at}.public", "an OPTIONS that needs a key", "public: true, as a CORS preflight carries no key")
     if method in _SAFE and write is True:
         findings.note(f"{at}.write", f"write: true of a {method}", "write: false, as this method changes nothing")
     elif method is not None and method not in _SAFE and write is None:

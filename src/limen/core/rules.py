@@ -126,4 +126,5 @@ def _challenge(profile: Profile, api: str) -> bytes:
     """RFC 6750's where keys travel as bearers; else one of our own that names the header (none is registered)."""
     if any(carrier.kind == "bearer" for carrier in profile.carriers):
         return f'Bearer realm="{api}"'.encode()
-    return f'ApiKey realm="{api}", header="{profile.carriers[0].name}"'.encode()
+    first = profile.carriers[0]
+    return f'ApiKey realm="{api}", {first.kind}="{first.name}"'.encode()

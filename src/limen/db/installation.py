@@ -22,7 +22,7 @@ def make_folder(folder: Path) -> None:
 
 def require_folder(folder: Path) -> Path:
     """*folder*. Raises ProblemError where it is not there."""
-    if not (folder / FILE).exists():
+    if not (folder / FILE).exists() or not (folder / "epoch").exists():
         raise ProblemError(
             "store_not_ready", f"The state folder {folder} is not there. Run 'limen init' to make it anew."
         )

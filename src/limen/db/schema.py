@@ -1,38 +1,46 @@
-"""Bringing a database to this release's schema, and saying where it stands."""
+"""Bringing a database to this release's schema, and saying where it stands.
+
+Alembic takes half a second to load, so only what upgrades loads it.
+"""
 
 from __future__ import annotations
 
 from importlib.resources import files
+from typing import TYPE_CHECKING
 
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.runtime.environment import EnvironmentContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
+from sqlalchemy import Connection, column, inspect, select, table
 
 from limen.core.problems import ProblemError
 from limen.db.engine import Store, store_errors
 
+if TYPE_CHECKING:
+    from alembic.migration import MigrationContext
+    from alembic.script import ScriptDirectory
+
+HEAD = "0001"
+"""The revision that this release works with: the last of ``migrations/versions``, as a test says."""
+
 
 def _scripts() -> ScriptDirectory:
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+
     config = Config()
     config.set_main_option("script_location", str(files("limen.db") / "migrations"))
     config.set_main_option("path_separator", "os")
     return ScriptDirectory.from_config(config)
 
 
-def head() -> str:
-    """The revision that this release works with."""
-    return _scripts().get_current_head() or ""
-
-
 def revision(connection: Connection) -> str | None:
     """The revision that the database is at; None for an empty one."""
-    return MigrationContext.configure(connection).get_current_revision()
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    found: str | None = connection.execute(select(column("version_num")).select_from(table("alembic_version"))).scalar()
+    return found
 
 
 def upgrade(store: Store) -> list[str]:
-    """Bring the database to ``head()``, in one transaction under the write lock; the revisions that it went through.
+    """Bring the database to ``HEAD``, in one transaction under the write lock; the revisions that it went through.
 
     Raises ProblemError where the database is of a later release.
     """
@@ -51,6 +59,9 @@ def upgrade(store: Store) -> list[str]:
 
 
 def _migrate(connection: Connection, scripts: ScriptDirectory) -> list[str]:
+    from alembic.config import Config
+    from alembic.runtime.environment import EnvironmentContext
+
     went: list[str] = []
 
     def steps(rev: object, _context: MigrationContext) -> list[object]:
@@ -65,11 +76,11 @@ def _migrate(connection: Connection, scripts: ScriptDirectory) -> list[str]:
 
 
 def require_current(connection: Connection) -> None:
-    """Raises ProblemError unless the database is at ``head()``, saying which command brings it there."""
+    """Raises ProblemError unless the database is at ``HEAD``, saying which command brings it there."""
     at = revision(connection)
     if at is None:
         raise ProblemError("store_not_ready", "The database is empty. Run 'limen init'.")
-    if at != head():
+    if at != HEAD:
         raise ProblemError(
-            "store_not_ready", f"The database is at revision {at}, this release needs {head()}. Run 'limen migrate'."
+            "store_not_ready", f"The database is at revision {at}, this release needs {HEAD}. Run 'limen migrate'."
         )

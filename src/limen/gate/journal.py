@@ -2,8 +2,8 @@
 
 A journal is a row of segments: files of one size, allocated ahead and mapped into memory. Writing an entry is a copy
 into the map, so kill -9 loses none (the page cache outlives the process), and a full disk is met when a segment is
-made, never inside an entry. Whoever drains reads the same files (``worker.drain``); power loss costs at most what was
-written since it last synced them (1 s).
+made, never inside an entry. Whoever drains reads the same files (``limen.drain``); power loss costs at most what was
+written since it last synced them (``LIMEN_DRAIN_MS``).
 
 A segment: a header of 64 bytes, then entries. An entry: its number (8 bytes, never 0), the CRC-32 of its body seeded
 with the number (4), the length of the body (2), the body. Little endian. What follows the last entry is zeros.
@@ -12,10 +12,12 @@ with the number (4), the length of the body (2), the body. Little endian. What f
 from __future__ import annotations
 
 import fcntl
+import itertools
 import mmap
 import os
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING
@@ -33,6 +35,7 @@ DECISION = struct.Struct("<BBdB")  # kind, code, Unix seconds, length of the loc
 OUTCOME = struct.Struct("<BdQQH")  # kind, Unix seconds, incarnation, number, status
 TALLY = struct.Struct("<BII")  # kind, Unix minute, count
 KIND_DECISION, KIND_OUTCOME, KIND_TALLY = 1, 2, 3
+_SEEDS = 0xFFFFFFFF  # a number's remainder by this differs wherever one byte of the number does
 MAX_METHOD, MAX_PATH = 16, 1_024
 """How much of a method and of a path is recorded, in bytes."""
 
@@ -45,18 +48,26 @@ class Journal:
     """The journal of one gate in one process. ``incarnation`` names it, and no other, ever."""
 
     def __init__(self, folder: Path, api: str, incarnation: int, *, segment_bytes: int, segments: int) -> None:
-        """*segments*: how many files of *segment_bytes* may wait in *folder*. Raises JournalFull."""
+        """*segments*: how many files of *segment_bytes* may wait in *folder*.
+
+        A journal that is full from the start records nothing until there is room, like one that becomes so. Raises
+        OSError where *folder* cannot be written at all.
+        """
         self._folder, self._api, self.incarnation = folder, api, incarnation
         self._segment_bytes, self._segments = segment_bytes, segments
         self._lock = Lock()
+        self._making = Lock()  # taken within the other, so that segments are used in the order of their numbers
         self._number = 0  # of the last entry
-        self._made = 0  # segments
+        self._numbers = itertools.count(1)  # of the segments
         self._prefix = f"{incarnation:012x}-"
-        self._view: mmap.mmap
+        self._view = mmap.mmap(-1, mmap.PAGESIZE)  # no segment yet
         self._at = self._end = 0
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._open(self._make())
-        self._next: mmap.mmap | None = None
+        for unfinished in folder.glob("*.new"):
+            unfinished.unlink()
+        with suppress(JournalFull):
+            self._open(self._make()[0])
+        self._next: tuple[mmap.mmap, Path] | None = None
         self._wanted, self._closed = Event(), False
         self._maker = Thread(target=self._keep_ahead, name="limen-journal", daemon=True)
         self._maker.start()
@@ -81,7 +92,8 @@ class Journal:
 
     def outcome(self, reading: int, status: int, now: float, incarnation: int | None = None) -> int:
         """Record with which *status* the API answered what *reading* admitted. 0 where there is no room for it."""
-        return self._append(OUTCOME.pack(KIND_OUTCOME, now, incarnation or self.incarnation, reading, status))
+        incarnation = self.incarnation if incarnation is None else incarnation
+        return self._append(OUTCOME.pack(KIND_OUTCOME, now, incarnation, reading, status))
 
     def tallies(self, minute: int, counts: dict[tuple[str, str, str], int]) -> None:
         """Record the counts of refusals without a known key. What finds no room is lost: it is no decision on a key."""
@@ -99,7 +111,7 @@ class Journal:
             number = self._number + 1
             view = self._view
             view[at + FRAME.size : at + size] = body
-            FRAME.pack_into(view, at, number, crc32(body, number & 0xFFFFFFFF), len(body))
+            FRAME.pack_into(view, at, number, crc32(body, number % _SEEDS), len(body))
             self._at = at + size
             self._number = number
         return number
@@ -108,39 +120,44 @@ class Journal:
         """Go on in the next segment. It was made ahead; where it was not, it is made now, or there is none."""
         if self._closed:
             return False
-        made, self._next = self._next, None
-        if made is None:
+        with self._making:
             try:
-                made = self._make()
+                made = self._next or self._make()
             except (JournalFull, OSError):
                 return False
+            self._next = None
         self._view.close()
-        self._open(made)
+        self._open(made[0])
         self._wanted.set()
         return True
 
     def _open(self, segment: mmap.mmap) -> None:
         self._view, self._at, self._end = segment, HEADER.size, len(segment)
 
-    def _make(self) -> mmap.mmap:
-        """A new segment, allocated on the disk and locked for as long as it is mapped here."""
+    def _make(self) -> tuple[mmap.mmap, Path]:
+        """A new segment, allocated on the disk and locked for as long as it is mapped here.
+
+        It gets its name when it has its lock: whoever drains takes a segment that it can lock for one that is finished.
+        """
         waiting = sum(1 for _ in self._folder.glob("*.seg"))
         if waiting >= self._segments:
             raise JournalFull(f"{waiting} segments wait in {self._folder.name} to be drained; is a worker running?")
-        self._made += 1
-        path = self._folder / f"{self._prefix}{self._made:06d}.seg"
-        file = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
+        number = next(self._numbers)
+        path = self._folder / f"{self._prefix}{number:06d}.seg"
+        unfinished = path.with_suffix(".new")
+        file = os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
         try:
             fcntl.flock(file, fcntl.LOCK_EX)  # the map keeps a duplicate of the file, and so the lock
             os.posix_fallocate(file, 0, self._segment_bytes)
             segment = mmap.mmap(file, self._segment_bytes)
+            HEADER.pack_into(segment, 0, MAGIC, self.incarnation, number, self._api.encode())
+            unfinished.rename(path)
         except OSError as error:
-            path.unlink()
+            unfinished.unlink()
             raise JournalFull(f"no room on the disk for a journal segment of {self._segment_bytes} bytes") from error
         finally:
             os.close(file)
-        HEADER.pack_into(segment, 0, MAGIC, self.incarnation, self._made, self._api.encode())
-        return segment
+        return segment, path
 
     def _keep_ahead(self) -> None:
         while True:
@@ -148,20 +165,15 @@ class Journal:
             self._wanted.clear()
             if self._closed:
                 return
-            if self._next is None:
-                try:
-                    made = self._make()
-                except (JournalFull, OSError):
-                    continue  # asked for again at the next roll, which says so to its caller
-                with self._lock:
-                    self._next = made
+            with self._making, suppress(JournalFull, OSError):  # asked for again, and told of, at the next roll
+                self._next = self._next or self._make()
 
     def abandon(self) -> None:
         """In a forked child: let go of the parent's files, and touch nothing in them."""
         self._closed, self._end = True, 0
         self._view.close()
         if self._next is not None:
-            self._next.close()
+            self._next[0].close()
 
     def close(self) -> None:
         """Write no more. What was written stays for whoever drains it; a segment that was only made ahead goes."""
@@ -172,8 +184,9 @@ class Journal:
         self._wanted.set()
         self._maker.join()
         if self._next is not None:
-            self._next.close()
-            (self._folder / f"{self._prefix}{self._made:06d}.seg").unlink(missing_ok=True)
+            segment, path = self._next
+            segment.close()
+            path.unlink(missing_ok=True)
 
 
 def entries(segment: bytes | mmap.mmap, start: int) -> Iterator[tuple[int, bytes, int]]:
@@ -188,7 +201,7 @@ def entries(segment: bytes | mmap.mmap, start: int) -> Iterator[tuple[int, bytes
         if number == 0 or behind > end:
             return
         body = bytes(segment[at + FRAME.size : behind])
-        if crc32(body, number & 0xFFFFFFFF) != crc:
+        if crc32(body, number % _SEEDS) != crc:
             return
         yield number, body, behind
         at = behind

@@ -6,22 +6,35 @@ One by one they would let garbage fill the disk. The counts go into the journal 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_address
 from threading import Lock
 
 BOUND = 4_096
 """How many counts are kept apart in a minute; what comes beyond them is counted per code alone."""
+
+ADDRESS_CHARS = 64
+"""What is longer is no address. It comes from headers, and must find no way into the journal or into memory."""
 
 Tally = tuple[str, str, str]
 """Code, prefix, address block."""
 
 
 def address_block(address: str | None) -> str:
-    """The block that *address* lies in: 24 bits of an IPv4 address, 48 of an IPv6 one; empty for none."""
-    if not address:
+    """The block that *address* lies in: 24 bits of an IPv4 address, 48 of an IPv6 one; empty for what is no address."""
+    return _block(address) if address and len(address) <= ADDRESS_CHARS else ""
+
+
+@lru_cache(maxsize=4_096)
+def _block(address: str) -> str:
+    try:
+        found = ip_address(address)
+    except ValueError:
         return ""
-    if ":" not in address:
-        return address.rpartition(".")[0] + ".0/24"
-    return ":".join([*address.split("::")[0].split(":")[:3]]) + "::/48"
+    found = getattr(found, "ipv4_mapped", None) or found
+    if isinstance(found, IPv4Address):
+        return str(IPv4Network((int(found), 24), strict=False))
+    return str(IPv6Network((int(found), 48), strict=False))
 
 
 class Strangers:

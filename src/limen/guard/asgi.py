@@ -127,6 +127,12 @@ class Guard:
         limen = App.open(self._settings)
         try:
             house = limen.gate(self.api)
+            known = house.gate.rules.environments
+            if self._environment not in known:
+                found, allowed = self._environment.decode(), b", ".join(sorted(known)).decode()
+                raise ProblemError(
+                    "environment_unknown", f"Environment {found!r} of {self.api!r} is none of {allowed}."
+                )
             if self._check is not None:
                 self._check(house.gate.rules)
         except BaseException:
@@ -195,6 +201,8 @@ async def _pass(app: ASGIApp, inner: Scope, receive: Receive, send: Send, entry:
             entry.settle(message.get("status", 101))
             own = message.get("headers", ())
             message = {**message, "headers": [*own, *entry.told, *cors_headers(entry.rules, own)]}
+        elif message["type"] == "websocket.close":
+            entry.settle(403)  # before it was accepted: the server refuses the handshake; after, this changes nothing
         await send(message)
 
     try:
@@ -230,6 +238,8 @@ async def _send(scope: Scope, send: Send, status: int, headers: tuple[Header, ..
 def _after_fork() -> None:
     """What a parent opened is the parent's: a child opens its own, or finds the gate taken."""
     for guard in list(_ours):
+        if guard._post is not None:
+            guard._post.limen.abandon()  # now: once it is forgotten, nobody has the files that it holds
         guard._forget()
 
 

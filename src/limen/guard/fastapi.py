@@ -14,7 +14,8 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, iter_route_contexts
 
 from limen.core.problems import ProblemError
-from limen.core.routes import Operation, split_template
+from limen.core.routes import Operation
+from limen.core.versions import well_formed
 from limen.guard.asgi import Guard
 from limen.guard.caller import Caller, caller_of
 
@@ -43,20 +44,28 @@ def requires(*scopes: str) -> _Required:
     return _Required(scopes)
 
 
-def protect(app: FastAPI, *, api: str, environment: str = "live", settings: Settings | None = None) -> None:
+def protect(
+    app: FastAPI, *, api: str, environment: str = "live", whole: bool = True, settings: Settings | None = None
+) -> None:
     """Put the Guard of *api* before *app*. The start fails where *app*'s routes and the profile differ (R50).
 
+    *whole*: *app* serves every operation of the profile; false for one of several applications behind one API.
     *app*'s OpenAPI document then states each route's scopes as its security requirement.
     """
+    carried: dict[str, str] = {"type": "http", "scheme": "bearer"}
 
     def check(rules: Rules) -> None:
-        if differences := list(_differences(app, rules)):
+        if differences := list(_differences(app, rules, whole=whole)):
             raise ProblemError(
                 "profile_conflict", f"Routes and profile of {api!r} differ: " + "; ".join(differences) + "."
             )
+        first = rules.profile.carriers[0]
+        if first.kind != "bearer":
+            carried.clear()
+            carried.update({"type": "apiKey", "in": first.kind, "name": first.name})
 
     app.add_middleware(Guard, api=api, environment=environment, settings=settings, check=check)
-    _document(app)
+    _document(app, carried)
 
 
 def _routes(app: FastAPI) -> Iterator[tuple[str, Any, tuple[str, ...] | None]]:
@@ -76,32 +85,44 @@ def _declared(dependant: Dependant) -> tuple[str, ...] | None:
     return found
 
 
-def _differences(app: FastAPI, rules: Rules) -> Iterator[str]:
-    prefix = "/{version}" if rules.profile.versioning and rules.profile.versioning.carrier == "path" else ""
-    operations: dict[tuple[str, tuple[str, ...]], Operation] = {
-        (operation.method, _shape(operation.path)): operation for operation in rules.profile.operations
-    }
+def _differences(app: FastAPI, rules: Rules, *, whole: bool) -> Iterator[str]:
+    versioning = rules.profile.versioning
+    in_path = versioning is not None and versioning.carrier == "path"
+    operations = {(found.method, _shape(found.path)): found for found in rules.profile.operations}
+    served = set()
     for method, route, declared in _routes(app):
-        path = "/" + route.path.split("/", 2)[2] if prefix else route.path
-        name = f"{method} {route.path}"
-        operation = operations.get((method, _shape(path)))
-        if operation is None:
-            yield f"{name} is not in the profile"
-        elif operation.public and declared is not None:
-            yield f"{name} is public in the profile and requires a caller in the application"
-        elif not operation.public and declared is None:
-            yield f"{name} needs a key by the profile, and requires() nothing in the application"
-        elif not operation.public and operation.scopes != frozenset(declared or ()):
-            wanted, has = ", ".join(sorted(operation.scopes)) or "none", ", ".join(sorted(declared or ())) or "none"
-            yield f"{name} needs {wanted} by the profile, {has} in the application"
+        shape = _shape(route.path)
+        if in_path and (shape[0] == "{}" or well_formed(shape[0], "segment")) and (method, shape) not in operations:
+            shape = shape[1:]
+        served.add((method, shape))
+        difference = _difference(operations.get((method, shape)), declared)
+        if difference:
+            yield f"{method} {route.path} {difference}"
+    for call, operation in operations.items():
+        if whole and call not in served:
+            yield f"{operation.method} {operation.path} is in the profile and has no route"
+
+
+def _difference(operation: Operation | None, declared: tuple[str, ...] | None) -> str:
+    """In what a route that declares these scopes differs from its operation; empty where it does not."""
+    if operation is None:
+        return "is not in the profile"
+    if operation.public:
+        return "" if declared is None else "is public in the profile and requires a caller in the application"
+    if declared is None:
+        return "needs a key by the profile, and requires() nothing in the application"
+    if operation.scopes == frozenset(declared):
+        return ""
+    wanted, has = ", ".join(sorted(operation.scopes)) or "none", ", ".join(sorted(declared)) or "none"
+    return f"needs {wanted} by the profile, {has} in the application"
 
 
 def _shape(path: str) -> tuple[str, ...]:
     """A template's segments, with its parameters' names left out."""
-    return tuple("{}" if segment.startswith("{") else segment for segment in split_template(path))
+    return tuple("{}" if segment.startswith("{") else segment for segment in path.strip("/").split("/"))
 
 
-def _document(app: FastAPI) -> None:
+def _document(app: FastAPI, carried: dict[str, str]) -> None:
     """State the scopes in *app*'s OpenAPI document (OpenAPI 3.1: roles may stand beside any scheme)."""
     plain = app.openapi
 
@@ -113,11 +134,7 @@ def _document(app: FastAPI) -> None:
             call = document["paths"].get(route.path_format, {}).get(method.lower())
             if call is not None and declared is not None:
                 call["security"] = [{"ApiKey": list(declared)}]
-        document.setdefault("components", {}).setdefault("securitySchemes", {})["ApiKey"] = {
-            "type": "http",
-            "scheme": "bearer",
-            "description": "An API key, carried as the platform's documentation says.",
-        }
+        document.setdefault("components", {}).setdefault("securitySchemes", {})["ApiKey"] = dict(carried)
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend the document

@@ -10,6 +10,9 @@ Header = tuple[bytes, bytes]
 Networks = tuple[IPv4Network | IPv6Network, ...]
 
 
+_SAFE = ({b"https"}, {b"wss"})
+
+
 @lru_cache(maxsize=4_096)
 def within(address: str, networks: Networks) -> bool:
     """Whether *address* lies in one of *networks*. What is no address lies nowhere."""
@@ -37,7 +40,7 @@ def origin_of(peer: str | None, scheme: str, headers: Iterable[Header], trusted:
     *peer* is who is connected. Only a peer that is trusted is believed: of X-Forwarded-For the last address that is
     not itself a trusted proxy's, and X-Forwarded-Proto.
     """
-    if peer is None:
+    if not peer:  # a unix socket
         return None, True
     if not trusted or not within(peer, trusted):
         return peer, scheme in ("https", "wss") or is_loopback(peer)
@@ -45,4 +48,4 @@ def origin_of(peer: str | None, scheme: str, headers: Iterable[Header], trusted:
     protocols = {value.strip().lower() for name, value in headers if name == b"x-forwarded-proto"}
     hops = [hop.strip().decode("ascii", "replace") for value in forwarded for hop in value.split(b",")]
     address = next((hop for hop in reversed(hops) if not within(hop, trusted)), peer)
-    return address, protocols == {b"https"} or (not protocols and is_loopback(address))
+    return address, protocols in _SAFE or (not protocols and is_loopback(address))

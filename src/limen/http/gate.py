@@ -28,6 +28,7 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Header = tuple[bytes, bytes]
 
+_SAFE = (b"https", b"wss")
 MAX_HEADERS = 200
 """A request with more headers than this is refused: every one of them is looked at."""
 
@@ -62,13 +63,22 @@ class Door:
             await lifespan(scope, receive, send, self._close)
             return
         path = scope["path"]
-        place = self._places.get(path)
+        place = self._places.get(path) or self._place(path)
         if not self._admits(scope):
             await problem(send, "peer_not_allowed")
         elif place is not None:
             await self._auth(scope, send, place)
         else:
             await self._other(scope, receive, send, path)
+
+    def _place(self, path: str) -> tuple[GateHouse, bytes] | None:
+        """The gate and environment of an address that a profile named after this process started."""
+        name, _, environment = path.removeprefix("/gate/auth/").partition("/")
+        house = self._houses.get(name) if path.startswith("/gate/auth/") else None
+        if house is None or environment.encode() not in house.gate.rules.environments:
+            return None
+        self._places[path] = (house, environment.encode())
+        return self._places[path]
 
     def _admits(self, scope: Scope) -> bool:
         """Whether this peer may ask: it is on this host's list, came through a unix socket, or knows the secret."""
@@ -105,7 +115,7 @@ class Door:
             await reply(send, 200, (*NOBODY, NO_STORE), b"")
             return
         address = _client(hops, self._app.settings.trusted_proxies)
-        if proto is not None and proto.lower() == b"http" and not is_loopback(address or ""):
+        if proto is not None and proto.lower() not in _SAFE and not is_loopback(address or ""):
             await problem(send, "https_required")
             return
         path, _, query = uri.partition(b"?")

@@ -10,7 +10,7 @@ from limen.app import GateHouse
 from limen.core.problems import ProblemError, StoreDown
 
 MAX_OUTCOMES = 1_000
-_READING = re.compile(r"([0-9a-f]{12})-([0-9a-f]{1,16})")
+_READING = re.compile(r"([0-9a-f]{12})-([0-9a-f]{1,15})")  # a number that the database's 64 bits, with a sign, hold
 
 
 class OutcomeBody(msgspec.Struct, forbid_unknown_fields=True):

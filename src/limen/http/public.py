@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from limen.app import App
+from limen.control import apis
 from limen.core.problems import StoreDown
 from limen.http.wire import lifespan, problem, reply_json
 
@@ -34,7 +35,8 @@ class Public:
 
     def _readable(self) -> bool:
         try:
-            with self._app.reading():
+            with self._app.reading() as reader:
+                apis.listed(reader)
                 return True
         except StoreDown:
             return False

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import typer
-from rich import box
-from rich.table import Table
 from rich.text import Text
 
 from limen.cli import show
@@ -24,16 +22,17 @@ _STYLES = {OK: "green", WARN: "yellow", FAIL: "bold red"}
 
 
 def doctor(as_json: AsJson = False) -> None:
-    """Check what the installation stands on, and say what to do. Exit code 1 where a check fails.
+    """Check the installation, and say what to do.
 
     Settings, database, schema, pepper, state folder, files, epoch, gates, journal, disk and clock. Nothing is changed.
+    Exit code 1 where a check fails.
     """
     found = list(_check_up(Clock()))
     healthy = all(each.state != FAIL for each in found)
     if as_json:
         show.json_out({"ok": healthy, "checks": found})
     else:
-        table = Table("CHECK", "", "FOUND", "WHAT TO DO", box=box.SIMPLE_HEAD, pad_edge=False)
+        table = show.columned("CHECK", "STATE", "FOUND", "WHAT TO DO")
         for each in found:
             state = Text(each.state, style=_STYLES[each.state])
             table.add_row(each.check, state, *(Text(show.printable(part)) for part in (each.found, each.advice)))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from limen.core.problems import ProblemError
+from limen.db.engine import store_errors
 
 OK, WARN, FAIL = "ok", "warn", "fail"
 
@@ -24,8 +25,11 @@ class Finding:
 def settled(check: str, look: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
     """What *look* finds. Where it cannot look, that is what was found."""
     try:
-        yield from look()
+        with store_errors():
+            yield from look()
     except ProblemError as error:
         yield Finding(check, FAIL, error.detail)
     except OSError as error:
-        yield Finding(check, FAIL, f"{error.filename or ''}: {error.strerror}.".removeprefix(": "), "Run it as the server's user.")
+        yield Finding(
+            check, FAIL, f"{error.filename or ''}: {error.strerror}.".removeprefix(": "), "Run it as the server's user."
+        )

@@ -9,6 +9,8 @@ from sqlalchemy import Connection, Row, func, insert, select, update
 
 from limen.db.tables import apis, keys, profiles, versions
 
+_LIVE = ("active", "inactive")
+
 
 def add(connection: Connection, **values: Any) -> None:
     """A new API's row."""
@@ -63,11 +65,20 @@ def change_version(connection: Connection, api: str, version: str, **values: Any
     connection.execute(update(versions).where(versions.c.api == api, versions.c.version == version).values(**values))
 
 
-def owners_with_several(connection: Connection, api: str, now: float) -> Sequence[str]:
-    """Up to ten owners that hold more than one active key of *api*."""
-    live = (
-        (keys.c.api == api) & (keys.c.state == "active") & ((keys.c.expires_at.is_(None)) | (keys.c.expires_at > now))
+def end_by_date(connection: Connection, api: str, now: float) -> Sequence[Row[Any]]:
+    """Every key of *api* that ended by its date says so; which those are that did not before."""
+    statement = (
+        update(keys)
+        .where(keys.c.api == api, keys.c.state.in_(_LIVE), keys.c.expires_at <= now)
+        .values(state="expired", slot=None, ended_at=now, ended_reason="expired")
+        .returning(keys.c.key, keys.c.owner, keys.c.locator)
     )
+    return connection.execute(statement).all()
+
+
+def owners_with_several(connection: Connection, api: str) -> Sequence[str]:
+    """Up to ten owners that hold more than one active key of *api*."""
+    live = (keys.c.api == api) & (keys.c.state == "active")
     statement = select(keys.c.owner).where(live).group_by(keys.c.owner).having(func.count() > 1).limit(10)
     return connection.execute(statement).scalars().all()
 
@@ -82,6 +93,6 @@ def take_slots(connection: Connection, api: str) -> None:
 
 
 def classes_in_use(connection: Connection, api: str) -> Sequence[Any]:
-    """The classes and environments that the API's keys have."""
-    statement = select(keys.c["class"].label("key_class"), keys.c.environment).where(keys.c.api == api).distinct()
-    return connection.execute(statement).all()
+    """The classes and environments of the API's keys that have not ended."""
+    statement = select(keys.c["class"].label("key_class"), keys.c.environment)
+    return connection.execute(statement.where(keys.c.api == api, keys.c.state.in_(_LIVE)).distinct()).all()

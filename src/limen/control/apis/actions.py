@@ -38,7 +38,15 @@ def create(tx: Tx, api: str, profile: Profile) -> Api:
         raise ProblemError("request_malformed", f"API name {api!r} is not 1 to 32 of a-z, 0-9 and -, from a letter on.")
     if _rows.one(tx.connection, api) is not None:
         raise ProblemError("api_exists", f"There is an API {api!r} already.")
-    _rows.add(tx.connection, api=api, revision=1, read_only=False, allowlist=profile.allowlist, created_at=tx.now)
+    _rows.add(
+        tx.connection,
+        api=api,
+        revision=1,
+        read_only=False,
+        allowlist=profile.allowlist,
+        one_active=profile.keys.max_active_per_owner == 1,
+        created_at=tx.now,
+    )
     _rows.add_profile(tx.connection, api, 1, profile.document, applied_at=tx.now, applied_by=str(tx.actor))
     if profile.versioning is not None:
         for version in profile.versioning.versions:

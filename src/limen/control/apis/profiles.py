@@ -10,7 +10,7 @@ from limen.control.apis.actions import Api, profile_of, require
 from limen.core import events
 from limen.core.problems import ProblemError
 from limen.core.profile import Profile
-from limen.core.versions import Version
+from limen.core.versions import Version, iso_instant
 from limen.db.transaction import Reader, Tx
 
 
@@ -34,8 +34,12 @@ def overwritten(reader: Reader, api: str, profile: Profile) -> list[str]:
         for what in ("deprecated_at", "sunset_at", "successor"):
             held, new = getattr(row, what), getattr(version, what)
             if held != new:
-                lines.append(f"version {name}: {what} was set to {held} by staff, the profile says {new}")
+                lines.append(f"version {name}: {what} was set to {_said(held)} by staff, the profile says {_said(new)}")
     return lines
+
+
+def _said(value: float | str | None) -> str:
+    return "nothing" if value is None else value if isinstance(value, str) else iso_instant(value)
 
 
 def apply_profile(tx: Tx, api: str, profile: Profile, *, overwrite: bool = False) -> Api:
@@ -54,7 +58,10 @@ def apply_profile(tx: Tx, api: str, profile: Profile, *, overwrite: bool = False
     _rows.add_profile(
         tx.connection, api, row.revision + 1, profile.document, applied_at=tx.now, applied_by=str(tx.actor)
     )
-    _rows.change(tx.connection, api, revision=row.revision + 1)
+    one_active = profile.keys.max_active_per_owner == 1
+    # The list is as the profile says, until staff say otherwise: then it stays as they said.
+    allowlist = profile.allowlist if row.allowlist == held.allowlist else row.allowlist
+    _rows.change(tx.connection, api, revision=row.revision + 1, one_active=one_active, allowlist=allowlist)
     _merge_versions(tx, api, profile, overwrite=overwrite)
     tx.change("profile", api=api)
     tx.record("profiles.apply", events.ProfileApplied(api=api, subject=api, revision=row.revision + 1))
@@ -69,20 +76,38 @@ def _fit_keys(tx: Tx, api: str, profile: Profile, held: Profile) -> None:
     """Refuse a profile that leaves existing keys without a class, a prefix or a slot; give them their slots."""
     if profile.owner_type != held.owner_type:
         raise ProblemError("profile_conflict", "The type of owner cannot change: keys are not handed over (C12).")
+    _end_by_date(tx, api)
     for found in _rows.classes_in_use(tx.connection, api):
-        key_class = profile.keys.classes.get(found.key_class)
-        if key_class is None or found.environment not in key_class.prefixes:
+        before, after = (_prefix(each, found.key_class, found.environment) for each in (held, profile))
+        if after is None:
             raise ProblemError(
                 "profile_conflict",
                 f"There are keys of class {found.key_class} in {found.environment}, which it does not have.",
             )
+        if after != before:
+            raise ProblemError(
+                "profile_conflict",
+                f"Keys of class {found.key_class} in {found.environment} begin with {before}, not with {after}.",
+            )
     if profile.keys.max_active_per_owner == 1 and held.keys.max_active_per_owner != 1:
-        several = _rows.owners_with_several(tx.connection, api, tx.now)
+        several = _rows.owners_with_several(tx.connection, api)
         if several:
             raise ProblemError(
                 "profile_conflict", f"It allows one active key, but more are held by {', '.join(several)}."
             )
         _rows.take_slots(tx.connection, api)
+
+
+def _prefix(profile: Profile, key_class: str, environment: str) -> str | None:
+    held = profile.keys.classes.get(key_class)
+    return held.prefixes.get(environment) if held is not None else None
+
+
+def _end_by_date(tx: Tx, api: str) -> None:
+    """Mark the API's keys that ended by date, so that they hold no slot and stand in no profile's way."""
+    for row in _rows.end_by_date(tx.connection, api, tx.now):
+        tx.change("key", api=api, subject=row.locator)
+        tx.record("keys.expire", events.KeyExpired(api=api, subject=row.key, owner=row.owner))
 
 
 def _merge_versions(tx: Tx, api: str, profile: Profile, *, overwrite: bool) -> None:

@@ -11,6 +11,9 @@ from limen.core.problems import ProblemError
 from limen.core.versions import Stage, Version, http_date, well_formed
 from limen.db.transaction import Reader, Tx
 
+_END_OF_TIME_S = 253_370_764_800.0
+"""The year 9999, in Unix seconds: no header can say what is later."""
+
 
 def register(tx: Tx, api: str, name: str) -> Version:
     """A new, active version. Raises ``version_exists``, or ``version_malformed`` for a name of the wrong form."""
@@ -78,14 +81,28 @@ def _version(reader: Reader, api: str, name: str) -> Version:
 
 
 def _require_successor(reader: Reader, api: str, name: str, successor: str | None) -> None:
+    """Raises a problem where *successor* does not lead callers of *name* on to a version that goes on working."""
     if successor is None:
         return
     stage = _version(reader, api, successor).stage(reader.now)
-    if successor == name or stage is Stage.SUNSET:
+    if stage is Stage.SUNSET or name in _onward(reader, api, successor):
         raise ProblemError("lifecycle_dates_wrong", f"Version {successor} cannot be the successor of {name}.")
 
 
+def _onward(reader: Reader, api: str, name: str | None) -> list[str]:
+    """*name*, its successor, that one's, and so on."""
+    rows = _rows.version_rows(reader.connection, api)
+    way: list[str] = []
+    while name is not None and name not in way:
+        way.append(name)
+        name = rows[name].successor if name in rows else None
+    return way
+
+
 def _dated(name: str, deprecated_at: float | None, sunset_at: float | None, successor: str | None) -> Version:
+    for moment in (deprecated_at, sunset_at):
+        if moment is not None and not 0 <= moment < _END_OF_TIME_S:
+            raise ProblemError("lifecycle_dates_wrong", "A version's dates lie from 1970 to 9998.")
     try:
         return Version(name, deprecated_at, sunset_at, successor)
     except ValueError as error:

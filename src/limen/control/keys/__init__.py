@@ -2,7 +2,6 @@
 
 from limen.control.keys.actions import (
     Issued,
-    Key,
     NewKey,
     deactivate,
     delete,
@@ -12,7 +11,7 @@ from limen.control.keys.actions import (
     revoke,
     set_expiry,
 )
-from limen.control.keys.views import listed, require
+from limen.control.keys.views import Key, listed, require
 
 __all__ = [
     "Issued",

@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypedDict
 
-from sqlalchemy import Connection, Row, insert, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Row, insert, not_, or_, select, tuple_, update
 
 from limen.db.tables import keys
+
+
+class Wanted(TypedDict, total=False):
+    """Which keys are wanted. What is empty, or left out, matches every key that is not deleted."""
+
+    api: str
+    owner: str
+    state: str
+    """One of ``STATES``: as it is at the moment of the question, not as the row says."""
+    hidden: bool
+    """Deleted ones too (for staff)."""
 
 
 def add(connection: Connection, **values: Any) -> None:
@@ -39,27 +50,27 @@ def past_their_date(connection: Connection, api: str, owner: str, now: float) ->
 
 
 def page(
-    connection: Connection,
-    *,
-    api: str,
-    owner: str,
-    state: str,
-    now: float,
-    hidden: bool,
-    before: tuple[float, str],
-    limit: int,
+    connection: Connection, wanted: Wanted, *, now: float, before: tuple[float, str], limit: int
 ) -> Sequence[Row[Any]]:
-    """Keys, the newest first, from behind *before* (created, key) on. Empty filters match everything."""
+    """The *wanted* keys, the newest first, from behind *before* (created, key) on."""
     statement = select(keys).where(tuple_(keys.c.created_at, keys.c.key) < before)
-    if api:
+    if api := wanted.get("api"):
         statement = statement.where(keys.c.api == api)
-    if owner:
+    if owner := wanted.get("owner"):
         statement = statement.where(keys.c.owner == owner)
-    if not hidden:
+    if not wanted.get("hidden"):
         statement = statement.where(keys.c.deleted_at.is_(None))
-    dated = or_(keys.c.state == "expired", keys.c.state.in_(("active", "inactive")) & (keys.c.expires_at <= now))
-    if state == "expired":
-        statement = statement.where(dated)
-    elif state:
-        statement = statement.where(keys.c.state == state, or_(keys.c.expires_at.is_(None), keys.c.expires_at > now))
+    if state := wanted.get("state"):
+        statement = statement.where(_in_state(state, now))
     return connection.execute(statement.order_by(keys.c.created_at.desc(), keys.c.key.desc()).limit(limit)).all()
+
+
+def _in_state(state: str, now: float) -> ColumnElement[bool]:
+    """Whether a key is in *state* at *now*: a key that has not ended expires by its date (C15)."""
+    says = keys.c.state == state
+    if state == "revoked":
+        return says
+    past = keys.c.expires_at <= now
+    if state == "expired":
+        return or_(says, keys.c.state.in_(("active", "inactive")) & past)
+    return says & or_(keys.c.expires_at.is_(None), not_(past))

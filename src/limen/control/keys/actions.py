@@ -18,6 +18,8 @@ from limen.db.transaction import Tx
 
 _NAME = re.compile(r"[^\x00-\x1f\x7f]{1,100}")
 _ORIGIN = re.compile(r"https?://[a-z0-9.-]{1,253}(:\d{1,5})?")
+_END_OF_TIME_S = 253_370_764_800.0
+"""The year 9999, in Unix seconds: no calendar shows what is later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,29 +59,31 @@ def issue(tx: Tx, new: NewKey) -> Issued:
     replaced = _rows.in_slot(tx.connection, slot) if slot is not None else None
     if replaced is not None:
         if profile.keys.on_overflow == "reject":
-            raise ProblemError(
-                "slot_taken", f"The owner holds {replaced.hint} already; the profile allows one active key."
-            )
+            raise _taken(replaced)
         _end(tx, replaced, "revoked", reason="replaced")
     issued = _add(tx, values, slot=slot, before=replaced)
-    happened = events.KeyIssued(
-        api=new.api, subject=issued.key.key, owner=new.owner, replaced=replaced.key if replaced else ""
-    )
-    tx.record("keys.issue", happened, scopes=list(issued.key.scopes), key_class=new.key_class)
+    before = replaced.key if replaced is not None else ""
+    happened = events.KeyIssued(api=new.api, subject=issued.key.key, owner=new.owner, replaced=before)
+    tx.record("keys.issue", happened, scopes=list(issued.key.scopes), key_class=new.key_class, replaced=before)
     return issued
 
 
 def regenerate(tx: Tx, key: str, *, overlap_s: int | None = None) -> Issued:
     """A new key of the same name, class and scopes; the old one ends now, or after the overlap (C4, C17).
 
-    The overlap is at most the profile's, and never outlives the old key's own expiry. Raises ``key_unknown``,
-    ``key_ended``, ``expiry_wrong`` for an overlap that the profile does not allow.
+    The overlap is at most the profile's, and never outlives the old key's own expiry. The new key ends when the old one
+    would have, or by the profile's longest life before that. Raises ``key_unknown``, ``key_ended``, ``slot_taken``
+    where the key slept and another has its place, ``expiry_wrong`` for an overlap that the profile does not allow.
     """
     row = _live(tx, key)
     profile = apis.profile_of(tx, row.api)
     overlap = profile.keys.overlap_s if overlap_s is None else overlap_s
     if not 0 <= overlap <= profile.keys.overlap_s:
         raise ProblemError("expiry_wrong", f"An overlap is 0 to {profile.keys.overlap_s} s here, not {overlap} s.")
+    _end_by_date(tx, row.api, row.owner)
+    slot = _slot(row.api, row.owner, profile)
+    if slot is not None and (holder := _rows.in_slot(tx.connection, slot)) is not None and holder.key != key:
+        raise _taken(holder)
     ends_at = tx.now + overlap if row.expires_at is None else min(row.expires_at, tx.now + overlap)
     if overlap > 0:
         _rows.change(tx.connection, key, expires_at=ends_at)
@@ -98,12 +102,13 @@ def regenerate(tx: Tx, key: str, *, overlap_s: int | None = None) -> Issued:
         "limit_count",
         "limit_window_s",
     )
-    values = {name: getattr(row, name) for name in kept} | {"expires_at": row.expires_at}
-    issued = _add(tx, values, slot=_slot(row.api, row.owner, profile), before=row)
+    expiries = [moment for moment in (row.expires_at, _latest(tx, profile)) if moment is not None]
+    values = {name: getattr(row, name) for name in kept} | {"expires_at": min(expiries, default=None)}
+    issued = _add(tx, values, slot=slot, before=row)
     happened = events.KeyRegenerated(
         api=row.api, subject=issued.key.key, owner=row.owner, predecessor=key, ends_at=ends_at
     )
-    tx.record("keys.regenerate", happened, overlap_s=overlap)
+    tx.record("keys.regenerate", happened, predecessor=key, overlap_s=overlap)
     return issued
 
 
@@ -124,9 +129,7 @@ def reactivate(tx: Tx, key: str) -> Key:
         _end_by_date(tx, row.api, row.owner)
         slot = _slot(row.api, row.owner, apis.profile_of(tx, row.api))
         if slot is not None and (holder := _rows.in_slot(tx.connection, slot)) is not None:
-            raise ProblemError(
-                "slot_taken", f"The owner holds {holder.hint} by now; the profile allows one active key."
-            )
+            raise _taken(holder)
         _rows.change(tx.connection, key, state="active", slot=slot)
         tx.change("key", api=row.api, subject=row.locator)
         tx.record("keys.reactivate", events.KeyReactivated(api=row.api, subject=key, owner=row.owner))
@@ -161,8 +164,8 @@ def set_expiry(tx: Tx, key: str, *, expires_at: float) -> Key:
     row = _live(tx, key)
     if row.expires_at == expires_at:
         return require(tx, key)
-    if expires_at < tx.now or (row.expires_at is not None and expires_at > row.expires_at):
-        raise ProblemError("expiry_wrong", "An expiry lies ahead, and is only ever brought forward.")
+    if not tx.now <= expires_at < _END_OF_TIME_S or (row.expires_at is not None and expires_at > row.expires_at):
+        raise ProblemError("expiry_wrong", "An expiry lies ahead, before the year 9999, and is only brought forward.")
     _rows.change(tx.connection, key, expires_at=expires_at)
     tx.change("key", api=row.api, subject=row.locator)
     happened = events.KeyExpiryChanged(api=row.api, subject=key, owner=row.owner, expires_at=expires_at)
@@ -188,6 +191,10 @@ def _live(tx: Tx, key: str) -> Any:
 
 def _slot(api: str, owner: str, profile: Profile) -> str | None:
     return f"{api}:{owner}" if profile.keys.max_active_per_owner == 1 else None
+
+
+def _taken(holder: Any) -> ProblemError:
+    return ProblemError("slot_taken", f"The owner holds {holder.hint}; the profile allows one active key.")
 
 
 def _end(tx: Tx, row: Any, state: str, *, reason: str) -> None:
@@ -291,11 +298,16 @@ def _addresses(new: NewKey) -> list[str] | None:
 
 
 def _expiry(tx: Tx, new: NewKey, profile: Profile) -> float | None:
-    longest = profile.keys.max_lifetime_s
+    latest = _latest(tx, profile)
     if new.expires_at is None:
-        return None if longest is None else tx.now + longest
-    if new.expires_at <= tx.now:
-        raise ProblemError("expiry_wrong", "An expiry lies ahead.")
-    if longest is not None and new.expires_at > tx.now + longest:
-        raise ProblemError("expiry_wrong", f"A key of this API lives at most {longest} s.")
+        return latest
+    if not tx.now < new.expires_at < _END_OF_TIME_S:
+        raise ProblemError("expiry_wrong", "An expiry lies ahead, before the year 9999.")
+    if latest is not None and new.expires_at > latest:
+        raise ProblemError("expiry_wrong", f"A key of this API lives at most {profile.keys.max_lifetime_s} s.")
     return new.expires_at
+
+
+def _latest(tx: Tx, profile: Profile) -> float | None:
+    """When a key that is made now must end; None: it need not."""
+    return None if profile.keys.max_lifetime_s is None else tx.now + profile.keys.max_lifetime_s

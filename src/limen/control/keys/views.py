@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Unpack
 
 from limen.control.keys import _rows
 from limen.core.problems import ProblemError
@@ -72,17 +72,13 @@ def require(reader: Reader, key: str) -> Key:
     return view(row, reader.now)
 
 
-def listed(
-    reader: Reader,
-    *,
-    api: str = "",
-    owner: str = "",
-    state: str = "",
-    hidden: bool = False,
-    after: str = "",
-    limit: int = 100,
-) -> list[Key]:
-    """Keys, the newest first, from behind the key *after* on, at most *limit*. *hidden*: deleted ones too (for staff)."""
+def listed(reader: Reader, *, after: str = "", limit: int = 100, **wanted: Unpack[_rows.Wanted]) -> list[Key]:
+    """Keys, the newest first, from behind the key *after* on, at most *limit*.
+
+    *wanted*: ``api``, ``owner``, ``state``, and ``hidden`` for deleted ones too. Raises ``request_malformed`` for a
+    state that keys do not have, ``key_unknown`` for an *after* that is no key.
+    """
+    state = wanted.get("state", "")
     if state and state not in STATES:
         raise ProblemError("request_malformed", f"State {state!r} is none of {', '.join(STATES)}.")
     before = (math.inf, "")
@@ -91,7 +87,5 @@ def listed(
         if row is None:
             raise ProblemError("key_unknown", f"There is no key {after!r}.")
         before = (row.created_at, row.key)
-    rows = _rows.page(
-        reader.connection, api=api, owner=owner, state=state, now=reader.now, hidden=hidden, before=before, limit=limit
-    )
+    rows = _rows.page(reader.connection, wanted, now=reader.now, before=before, limit=limit)
     return [view(row, reader.now) for row in rows]

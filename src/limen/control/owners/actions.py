@@ -120,7 +120,10 @@ def restore(tx: Tx, owner: str) -> Owner:
 
 
 def set_plan(tx: Tx, owner: str, api: str, *, plan: str, limit: Limit | None = None) -> Owner:
-    """The owner's plan on *api*, and its own limit, which goes before the plan's (R255, R256). Raises ``plan_unknown``."""
+    """The owner's plan on *api*, and its own limit, which goes before the plan's (R255, R256).
+
+    Raises ``plan_unknown``.
+    """
     require(tx, owner)
     plans = profile_of(tx, api).plans
     if plan and plan not in plans:

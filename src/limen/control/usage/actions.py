@@ -9,6 +9,9 @@ from limen.control.usage import _rows
 from limen.core.usage import Decided, Outcome, Tally
 from limen.db.transaction import Reader, Tx
 
+_LAST = 2**63 - 1
+"""The highest number that a reading can have in the database. An outcome of a higher one is of no reading."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:
@@ -42,7 +45,8 @@ def record(
             decided.append({"incarnation": incarnation, "api": api} | entry.row())
             last[entry.locator] = max(entry.at, last.get(entry.locator, 0.0))
         elif isinstance(entry, Outcome):
-            outcomes.append(entry.row())
+            if max(entry.number, entry.incarnation) <= _LAST:
+                outcomes.append(entry.row())
         else:
             tallies.append({"api": api} | entry.row())
     if decided:

@@ -1,0 +1,97 @@
+"""Where verbs are tried: at moments that the test names, with everything that they wrote laid open."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pytest
+
+from limen.core.people import Actor
+from limen.core.problems import ProblemError
+from limen.core.verdict import Ask
+from limen.db import pepper
+from limen.db.transaction import Snapshot, Tx
+from tests.db.dump import Dump, dump, rows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlalchemy import Connection
+
+    from limen.app import App
+
+
+class Said(NamedTuple):
+    """One thing that was done: the audit's row, and the event in the outbox."""
+
+    verb: str
+    event: str
+    api: str
+    subject: str
+
+
+class Desk:
+    """An installation, and a clock that stands still until the test moves it."""
+
+    def __init__(self, app: App) -> None:
+        self.app = app
+        self.path = app.settings.database_path
+        self.now = float(int(app.clock.read()[0]) + 3600)
+        """Wall clock, Unix seconds: later than whatever the fixtures did."""
+        self.actor = Actor("terminal", "tester")
+        self._digest = pepper.read(app.settings.pepper_path)[1]
+
+    def tx(self, connection: Connection) -> Tx:
+        """What a verb is handed, at this desk's moment."""
+        return Tx(connection, self.now, self.actor, secrets.token_bytes, 1, self._digest)
+
+    def act(self, verb: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Do *verb* in a transaction of its own, now."""
+        with self.app.store.write(self.tx) as tx:
+            return verb(tx, *args, **kwargs)
+
+    def ask(self, question: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """What *question* answers now."""
+        with self.app.store.read() as connection:
+            return question(Snapshot(connection, self.now), *args, **kwargs)
+
+    def refused(self, code: str, verb: Callable[..., Any], *args: Any, **kwargs: Any) -> str:
+        """*verb* is refused with *code*, and nothing has changed; what is said of it."""
+        before, epoch = self.dump(), self.epoch
+        with pytest.raises(ProblemError) as caught:
+            self.act(verb, *args, **kwargs)
+        assert caught.value.problem.code == code
+        assert self.dump() == before
+        assert self.epoch == epoch
+        return caught.value.detail
+
+    def dump(self) -> Dump:
+        """Everything in the database."""
+        return dump(self.path)
+
+    @property
+    def epoch(self) -> int:
+        """The store's epoch."""
+        return self.app.store.epoch.cell[0]
+
+    def rows(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
+        """What *statement* finds."""
+        return rows(self.path, statement, *values)
+
+    def said(self) -> list[Said]:
+        """All that was ever done, in its order. Each row of the audit has its event, of the same moment."""
+        found = self.rows(
+            "select verb, event, api, subject, audit.at, outbox.at, json_extract(payload, '$.api'),"
+            " json_extract(payload, '$.subject') from audit left join outbox on outbox.id = audit.id order by audit.id"
+        )
+        assert self.rows("select count(*) from outbox") == [(len(found),)]
+        for _, _, api, subject, at, told_at, told_api, told_subject in found:
+            assert (api, subject, at) == (told_api, told_subject, told_at)
+        return [Said(*row[:4]) for row in found]
+
+    def verdict(self, text: str, *, version: str = "2025-06-26", call: str = "GET /users/me") -> str:
+        """What the gate of ``creator`` says now of a request with the key *text*: the slug of its code."""
+        method, _, path = call.encode().partition(b" ")
+        ask = Ask(text.encode(), method, path, version.encode(), b"live", self.now, self.app.clock.read()[1])
+        return self.app.gate("creator").cold.decide_now(ask).code.slug

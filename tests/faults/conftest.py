@@ -1,0 +1,26 @@
+"""Installations for the tests of faults."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.faults.installation import Installation
+
+Install = Callable[..., Installation]
+
+
+@pytest.fixture
+def install(tmp_path: Path) -> Iterator[Install]:
+    """Makes installations; what they started is ended, whatever becomes of the test."""
+    made: list[Installation] = []
+
+    def make(**settings: str) -> Installation:
+        made.append(Installation(tmp_path / f"i{len(made)}", **settings))
+        return made[-1]
+
+    yield make
+    for installation in made:
+        installation.close()
