@@ -1,4 +1,7 @@
-"""Timing in alternating blocks: a floor and a subject in turn, so that a machine that slows down slows both."""
+"""Timing in alternating blocks: a floor and a subject in turn, so that a machine that slows down slows both.
+
+Many short blocks, a few milliseconds each: what else runs on the machine comes and goes more slowly than that.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +39,7 @@ def compare(
     floor: Callable[[int], None],
     *,
     rounds: int,
-    blocks: int = 15,
+    blocks: int = 151,
     budget: float | None = None,
 ) -> Figure:
     """*subject* and *floor* are called with how often to do their thing; µs each, in *blocks* pairs after a warm-up."""

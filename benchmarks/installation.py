@@ -70,6 +70,7 @@ def thirty_operations(rules: Rules, *, limits: int) -> Rules:
 
 def fill(app: App, house: GateHouse, count: int) -> list[bytes]:
     """Put *count* keys of *count* owners straight into the directory; their texts."""
+    house.cold.catch_up()
     digest = app._digests[1]
     terms = Terms("secret", b"live", frozenset({"read:self", "read:chat"}), ("read:self", "read:chat"))
     texts = []

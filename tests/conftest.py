@@ -104,7 +104,10 @@ def issue(installation: App) -> Callable[..., Issued]:
 
 @pytest.fixture(scope="session")
 def altered() -> Callable[..., Profile]:
-    """``altered("creator", {"keys.overlap": "60 s"})`` is a shipped profile, with other values at these places."""
+    """``altered("creator", {"keys.overlap": "60 s"})`` is a shipped profile, with other values at these places.
+
+    ``...`` in place of a value leaves the field out.
+    """
     from limen.core.profile_reader import read_profile
 
     def altered(name: str, changes: dict[str, Any]) -> Profile:
@@ -114,7 +117,10 @@ def altered() -> Callable[..., Profile]:
             place = document
             for step in way:
                 place = place[step]
-            place[last] = value
+            if value is ...:
+                del place[last]
+            else:
+                place[last] = value
         return read_profile(document)
 
     return altered

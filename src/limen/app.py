@@ -231,8 +231,9 @@ def _lock(path: Path, api: str) -> int:
             f"Process {holder} decides for API {api!r} already. Its counters are in its memory, so there can be one. "
             "Stop it, or leave the API out of its LIMEN_APIS.",
         ) from None
-    os.truncate(file, 0)
-    os.pwrite(file, str(os.getpid()).encode(), 0)
+    with suppress(OSError):  # a full disk: the lock holds all the same, and only its holder's name is not told
+        os.truncate(file, 0)
+        os.pwrite(file, str(os.getpid()).encode(), 0)
     return file
 
 

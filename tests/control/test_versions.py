@@ -71,7 +71,7 @@ def test_a_version_is_registered_active_and_told(desk: Desk, creator: App) -> No
 
 
 @pytest.mark.req("R40")
-@pytest.mark.parametrize("name", ["2026-6-26", "2026-02-30", "20260626", "v1", "", "2026-06-26 ", "２０２６-06-26"])
+@pytest.mark.parametrize("name", ["2026-6-26", "2026-02-30", "20260626", "v1", "", "2026-06-26 ", "+2026-06-26"])
 def test_a_version_has_the_form_that_its_api_has(desk: Desk, creator: App, name: str) -> None:
     assert "date" in desk.refused("version_malformed", apis.register, "creator", name)
 
@@ -82,7 +82,7 @@ def test_another_api_has_another_form(desk: Desk, organisation: App) -> None:
 
 
 def test_an_api_without_versions_has_none_to_register(desk: Desk, creator: App, altered: Callable[..., Any]) -> None:
-    desk.act(apis.create, "plain", altered("creator", {"versioning": None}))
+    desk.act(apis.create, "plain", altered("creator", {"versioning": ...}))
     assert "no 'versioning'" in desk.refused("lifecycle_dates_wrong", apis.register, "plain", NEW)
 
 

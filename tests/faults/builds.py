@@ -6,7 +6,9 @@ Each is a factory that a server process runs in place of ``limen.server:gate_app
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
+import sys
 import time
 from concurrent.futures import Future
 from pathlib import Path
@@ -25,7 +27,7 @@ from limen.gate.directory import Directory
 from limen.gate.journal import Journal
 from limen.gate.lease import Lease
 from limen.guard.asgi import Guard
-from limen.http.wire import lifespan
+from limen.http.wire import lifespan, reply
 from limen.server import ASGIApp, gate_app
 
 LOAD_S = 0.02
@@ -156,6 +158,19 @@ def late_journal() -> ASGIApp:
     return gate_app()
 
 
+def dropping_journal() -> ASGIApp:
+    """A journal that numbers entries for which it has no room, and drops them. Broken."""
+    append = Journal._append
+    Journal._append = lambda self, body: append(self, body) or 1  # type: ignore[method-assign]
+    return gate_app()
+
+
+def sparse_segments() -> ASGIApp:
+    """Segments that are given a size and no room: the disk's end is met inside an entry. Broken."""
+    os.posix_fallocate = lambda file, _start, size: os.truncate(file, size)
+    return gate_app()
+
+
 async def _api(scope: Any, receive: Any, send: Any) -> None:
     """An API behind a Guard: what it answers is the number in the middle of its path's name; 500 is a handler that raises."""
     if scope["type"] == "lifespan":
@@ -179,6 +194,48 @@ def late_guarded() -> ASGIApp:
     """An API behind a Guard with a late journal. Broken."""
     _late_journal()
     return guarded()
+
+
+def _talk() -> None:
+    """Write down everything that anybody has to say, at the lowest level there is."""
+    logging.basicConfig(level=logging.DEBUG, stream=sys.stderr, force=True)
+    for name in ("sqlalchemy.engine", "sqlalchemy.pool", "asyncio"):
+        logging.getLogger(name).setLevel(logging.DEBUG)
+
+
+def talkative() -> ASGIApp:
+    """The product, with all logs at debug."""
+    _talk()
+    return gate_app()
+
+
+async def _quiet_api(scope: Any, receive: Any, send: Any) -> None:
+    """An API that repeats nothing of what it is asked, and fails when it is told to."""
+    if scope["type"] == "lifespan":
+        await lifespan(scope, receive, send, lambda: None)
+        return
+    if b"fail" in scope["query_string"]:
+        raise RuntimeError("a handler that fails")
+    await reply(send, 200, ((b"content-length", b"2"),), b"ok")
+
+
+def talkative_guarded() -> ASGIApp:
+    """An API behind the product's Guard, with all logs at debug."""
+    _talk()
+    return Guard(_quiet_api, api="creator")
+
+
+def telltale() -> ASGIApp:
+    """A gate that tells its log of a credential, in hexadecimal, when it refuses it. Broken."""
+    _talk()
+    without = Gate._without_record
+
+    def told(self: Gate, ask: Ask, *others: Any) -> Verdict | None:
+        logging.getLogger("limen").debug("refused %s", (ask.credential or b"").hex())
+        return without(self, ask, *others)
+
+    Gate._without_record = told  # type: ignore[method-assign]
+    return gate_app()
 
 
 def _other_time() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.disks import Mounts
 from tests.faults.installation import Installation
 
 Install = Callable[..., Installation]
@@ -24,3 +25,11 @@ def install(tmp_path: Path) -> Iterator[Install]:
     yield make
     for installation in made:
         installation.close()
+
+
+@pytest.fixture
+def mounts(tmp_path: Path) -> Iterator[Mounts]:
+    """Mounts disks. To be asked for before ``install``, so that what works on them has ended when they go."""
+    made = Mounts(tmp_path)
+    yield made
+    made.close()

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -39,24 +37,33 @@ class Disk:
         self._filler.unlink()
 
 
-@contextmanager
-def small_disk(folder: Path, kilobytes: int) -> Iterator[Disk]:
-    """A disk at *folder*. Skips the test, loudly, where it cannot be mounted; it is unmounted when the block ends."""
-    folder.mkdir(parents=True)
-    _run("mount", "-t", "tmpfs", "-o", f"size={kilobytes}k,mode=700", "tmpfs", str(folder))
-    try:
-        yield Disk(folder)
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], timeout=ANSWER_S, check=True)
+class Mounts:
+    """What a test mounts under *folder*, until ``close``. A test that cannot is skipped, loudly."""
 
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._mounted = folder, list[Path]()
 
-@contextmanager
-def read_only(folder: Path, at: Path) -> Iterator[Path]:
-    """*folder*, seen at *at*, where nothing in it can be changed."""
-    at.mkdir(parents=True)
-    _run("mount", "--bind", str(folder), str(at))
-    try:
+    def disk(self, kilobytes: int) -> Disk:
+        """A disk of its own."""
+        at = self._new()
+        _run("mount", "-t", "tmpfs", "-o", f"size={kilobytes}k,mode=700", "tmpfs", str(at))
+        self._mounted.append(at)
+        return Disk(at)
+
+    def read_only(self, folder: Path) -> Path:
+        """*folder*, seen where nothing in it can be changed."""
+        at = self._new()
+        _run("mount", "--bind", str(folder), str(at))
+        self._mounted.append(at)
         _run("mount", "-o", "remount,bind,ro", str(at))
-        yield at
-    finally:
-        subprocess.run(["umount", "--lazy", str(at)], timeout=ANSWER_S, check=True)
+        return at
+
+    def _new(self) -> Path:
+        at = self._folder / f"mount{len(self._mounted)}"
+        at.mkdir()
+        return at
+
+    def close(self) -> None:
+        """Unmount everything."""
+        for at in self._mounted:
+            subprocess.run(["umount", "--lazy", str(at)], timeout=ANSWER_S, check=True)

@@ -41,7 +41,7 @@ class Server:
         line = [{GATE: factory, "warning": level}.get(word, word) for word in line]
         self.child = Child(line, settings, folder / "server.log")
         self.kill, self.stop, self.said = self.child.kill, self.child.stop, self.child.said
-        self._lines: list[Line] = []
+        self.lines: list[Line] = []
 
     def ready(self) -> Server:
         """This, once it answers."""
@@ -50,13 +50,13 @@ class Server:
 
     def line(self) -> Line:
         """A connection to it, open until ``close``."""
-        self._lines.append(Line(self.port))
-        return self._lines[-1]
+        self.lines.append(Line(self.port))
+        return self.lines[-1]
 
     def close(self) -> None:
         """End it, and hang up."""
         self.kill()
-        for line in self._lines:
+        for line in self.lines:
             line.close()
 
     def _answers(self) -> bool:

@@ -21,7 +21,7 @@ from limen.core.verdict import Ask, Code
 from limen.core.versions import Version
 from limen.drain import decode, drain
 from limen.gate import journal as module
-from limen.gate.journal import FRAME, HEADER, MAGIC, MAX_METHOD, MAX_PATH, Journal, JournalFull, entries
+from limen.gate.journal import FRAME, HEADER, MAGIC, MAX_METHOD, MAX_PATH, Journal, entries
 from tests.gate.scene import NewScene, Scene, python
 
 INCARNATION = 0x0123456789AB
@@ -172,13 +172,16 @@ def test_when_too_many_segments_wait_it_says_so_until_one_was_drained(
     assert journal.decision(Code.OK, _ask(), PLACE, None, None) == last + 1
 
 
-def test_a_new_journal_where_too_many_segments_wait_is_refused(
+def test_a_new_journal_where_too_many_segments_wait_records_nothing_until_one_was_drained(
     new_journal: Callable[..., Journal], tmp_path: Path
 ) -> None:
     _fill(new_journal(segments=2))
-    with pytest.raises(JournalFull, match="2 segments wait"):
-        new_journal(INCARNATION + 1, segments=2)
-    assert len(_files(tmp_path)) == 2
+    waiting = _files(tmp_path)
+    second = new_journal(INCARNATION + 1, segments=2)
+    assert [second.decision(Code.OK, _ask(), PLACE, None, None) for _ in range(3)] == [0] * 3
+    assert _files(tmp_path) == waiting
+    waiting[0].unlink()
+    assert second.decision(Code.OK, _ask(), PLACE, None, None) == 1
 
 
 def test_closed_it_writes_no_more_and_keeps_what_was_written(

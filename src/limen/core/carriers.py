@@ -47,9 +47,10 @@ class Carriers:
     def read(self, headers: Iterable[Header], path: bytes, query: bytes) -> Carried:
         """What a request of these *headers* (names in lower case), raw *path* and *query* carries. Never raises.
 
-        More than one credential, in whatever places, is ``CONFLICT``. A version named twice is malformed.
+        More than one credential, in whatever places, is ``CONFLICT``. A version named twice is malformed, and two
+        origins are none that a key allows.
         """
-        credential = version = origin = stray = None
+        credential = version = origin = stray = authorization = None
         slots = self._slots
         for name, value in headers:
             slot = slots.get(name)
@@ -61,6 +62,9 @@ class Carriers:
             elif slot == _VERSION:
                 version = value if version is None else version + b"," + value
             elif slot == _BEARER:
+                if authorization is not None:
+                    credential = CONFLICT  # servers join a second one, drop it or pass both (RFC 9110 §11.6.2: one)
+                authorization = value
                 if value[:7].lower() == b"bearer ":
                     if self._bearer:
                         token = value[7:].lstrip(b" ")
@@ -68,7 +72,7 @@ class Carriers:
                     else:
                         stray = value
             else:
-                origin = value
+                origin = value if origin is None else origin + b"," + value
         if stray is not None and credential is not None:
             credential = CONFLICT
         if self._queries and query:

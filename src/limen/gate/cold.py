@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from threading import Lock
 from typing import NamedTuple, Protocol
 
@@ -59,6 +60,14 @@ class Cold:
         self._catching_up = Lock()
         self.failures = 0
         """How many asks were answered with ``unavailable`` because the store could not be read."""
+
+    async def keep_up(self) -> None:
+        """Catch up with the change log, off the event loop: for a door that is about to read a request by the rules.
+
+        Where the store is down, the rules stay what they were; what is decided by them says so.
+        """
+        with suppress(StoreDown):
+            await asyncio.get_running_loop().run_in_executor(self._pool, self.catch_up)
 
     async def decide(self, ask: Ask) -> Verdict:
         """The verdict on *ask*, whatever it takes; 503 in it when the store is down or too many wait."""

@@ -78,6 +78,8 @@ class Guard:
             await (self._lifespan if kind == "lifespan" else self.app)(scope, receive, send)
             return
         post = self._post or await self._open()
+        if not post.gate.lease.holds():
+            await post.cold.keep_up()
         rules = post.gate.rules
         headers: list[Header] = scope["headers"]
         method = scope["method"].encode() if kind == "http" else b"GET"

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI
 from fastapi.dependencies.models import Dependant
-from fastapi.routing import APIRoute, iter_route_contexts
+from fastapi.requests import HTTPConnection
+from fastapi.routing import APIRoute, APIWebSocketRoute, iter_route_contexts
 
 from limen.core.problems import ProblemError
 from limen.core.routes import Operation
@@ -32,8 +33,8 @@ class _Required:
     def __init__(self, scopes: tuple[str, ...]) -> None:
         self.scopes = scopes
 
-    async def __call__(self, request: Request) -> Caller:
-        caller = caller_of(request.scope)
+    async def __call__(self, connection: HTTPConnection) -> Caller:
+        caller = caller_of(connection.scope)
         if caller is None:
             raise RuntimeError("a route that requires a caller is a public operation of the profile")
         return caller
@@ -73,6 +74,8 @@ def _routes(app: FastAPI) -> Iterator[tuple[str, Any, tuple[str, ...] | None]]:
         if isinstance(context.original_route, APIRoute):
             for method in sorted((context.methods or set()) - {"HEAD"}):
                 yield method, context, _declared(context.dependant)
+        elif isinstance(context.original_route, APIWebSocketRoute):
+            yield "GET", context, _declared(context.dependant)  # what a handshake asks with (RFC 6455 §4.1)
 
 
 def _declared(dependant: Dependant) -> tuple[str, ...] | None:

@@ -94,6 +94,8 @@ class Door:
         """Forward authentication: 200 with who came, or the refusal as the caller is to see it."""
         house, environment = place
         gate = house.gate
+        if not gate.lease.holds():
+            await house.cold.keep_up()
         rules = gate.rules
         headers: list[Header] = scope["headers"]
         forwarded: list[bytes | None] = [None, None, None, None]

@@ -30,6 +30,8 @@ class VerifyBody(msgspec.Struct, forbid_unknown_fields=True):
 
 async def verify(asked: VerifyBody, house: GateHouse, clock: Clock, environment: str) -> dict[str, Any]:
     """The verdict, as it is written to JSON. *environment*: what is meant where the question does not say."""
+    if not house.gate.lease.holds():
+        await house.cold.keep_up()
     rules = house.gate.rules
     path = asked.path.partition("?")[0].encode()
     version = None if asked.version is None else asked.version.encode()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import Any
 
@@ -13,4 +14,6 @@ EXAMPLE = "examples.creator_platform"
 def app() -> Any:
     """The ASGI application, for the process that serves it. It reads its settings from the environment."""
     die_with_parent()
+    if os.getppid() == 1:  # it ended before we could ask to be ended with it
+        raise SystemExit("the server that spawned this worker has ended")
     return import_module(f"{EXAMPLE}.main").app

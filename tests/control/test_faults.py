@@ -1,0 +1,284 @@
+"""Whatever fails in the middle of a verb, and whenever: either all of it has happened, or nothing."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import sqlite3
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import event, text
+from sqlalchemy.exc import IntegrityError, OperationalError
+
+from limen.app import App
+from limen.control import apis, keys, owners, usage
+from limen.core.limits import Limit
+from limen.core.problems import StoreDown
+from limen.core.usage import Decided, Outcome, Tally
+from limen.db.epoch import Epoch
+from tests.control.desk import Desk
+from tests.db.children import in_child
+from tests.db.dump import dump, rows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from limen.core.profile import Profile
+    from limen.db.transaction import Tx
+
+    Altered = Callable[..., Profile]
+    Done = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
+
+OLD, NEW = "2025-06-26", "2026-06-26"
+
+
+def _do(verb: Callable[..., Any], *args: Any, **kwargs: Any) -> Done:
+    return verb, args, kwargs
+
+
+def _key(desk: Desk, **more: Any) -> str:
+    new = keys.NewKey("creator", "u-1", "a key", scopes=("read:self",), **more)
+    key: str = desk.act(keys.issue, new).key.key
+    return key
+
+
+def _asleep(desk: Desk) -> str:
+    key = _key(desk)
+    desk.act(keys.deactivate, key)
+    return key
+
+
+def _past(desk: Desk) -> str:
+    """A key that ended by its date without its row saying so."""
+    key = _key(desk, expires_at=desk.now + 60)
+    desk.now += 60
+    return key
+
+
+def _issue(desk: Desk) -> Done:
+    return _do(keys.issue, keys.NewKey("creator", "u-1", "another", scopes=("read:self",)))
+
+
+def _overlap(desk: Desk, altered: Altered) -> Done:
+    desk.act(apis.apply_profile, "creator", altered("creator", {"keys.max_active_per_owner": "unlimited",
+                                                                "keys.overlap": "60 s"}))  # fmt: skip
+    return _do(keys.regenerate, _key(desk))
+
+
+def _to_one(desk: Desk, altered: Altered) -> Done:
+    """A profile that ends keys by date, gives slots and dates versions."""
+    desk.act(apis.apply_profile, "creator", altered("creator", {"keys.max_active_per_owner": "unlimited"}))
+    _past(desk)
+    _key(desk)
+    versions = {OLD: {"deprecated": "2031-01-01", "successor": NEW}, NEW: {}}
+    return _do(apis.apply_profile, "creator", altered("creator", {"versioning.versions": versions}))
+
+
+def _sunset(desk: Desk) -> Done:
+    desk.act(apis.register, "creator", NEW)
+    return _do(apis.sunset, "creator", OLD, at=desk.now + 60, successor=NEW)
+
+
+def _standing(desk: Desk) -> Done:
+    desk.act(owners.create, owners.NewOwner("user", owner="u-2"))
+    return _do(owners.set_plan, "u-2", "creator", plan="", limit=Limit("allowance", 5, 60))
+
+
+def _suspended(desk: Desk) -> Done:
+    desk.act(owners.suspend, "u-1", reason="a test")
+    return _do(owners.restore, "u-1")
+
+
+def _record(desk: Desk) -> Done:
+    place = _key(desk).encode()
+    entries = (
+        Decided(1, desk.now, place, "ok", "GET", "getCurrentUser", OLD, "/users/me"),
+        Outcome(7, 1, 200, desk.now),
+        Tally(int(desk.now // 60), "credential_malformed", "", "192.0.2.0/24", 3),
+    )
+    return _do(usage.record, "segment", 100, api="creator", incarnation=7, entries=entries)
+
+
+SCENES: dict[str, Callable[[Desk, Altered], Done]] = {
+    "owners.create": lambda desk, _: _do(owners.create, owners.NewOwner("user", owner="u-2")),
+    "owners.suspend": lambda desk, _: _do(owners.suspend, "u-1", reason="a test"),
+    "owners.restore": lambda desk, _: _suspended(desk),
+    "owners.set_plan": lambda desk, _: _standing(desk),
+    "owners.set_plan of one on the list": lambda desk, _: _do(
+        owners.set_plan, "u-1", "creator", plan="", limit=Limit("allowance", 5, 60)
+    ),
+    "owners.disallow": lambda desk, _: _do(owners.disallow, "u-1", "creator"),
+    "apis.create": lambda desk, altered: _do(apis.create, "another", altered("creator", {})),
+    "apis.switch": lambda desk, _: _do(apis.switch, "creator", "read_only", True),
+    "apis.apply_profile": lambda desk, altered: _do(
+        apis.apply_profile, "creator", altered("creator", {"title": "Another"})
+    ),
+    "apis.apply_profile with keys and versions": _to_one,
+    "apis.register": lambda desk, _: _do(apis.register, "creator", NEW),
+    "apis.deprecate": lambda desk, _: _do(apis.deprecate, "creator", OLD, at=desk.now),
+    "apis.sunset": lambda desk, _: _sunset(desk),
+    "keys.issue": lambda desk, _: _issue(desk),
+    "keys.issue in place of another": lambda desk, _: (_key(desk), _issue(desk))[1],
+    "keys.issue in place of one past its date": lambda desk, _: (_past(desk), _issue(desk))[1],
+    "keys.regenerate": lambda desk, _: _do(keys.regenerate, _key(desk)),
+    "keys.regenerate with an overlap": _overlap,
+    "keys.deactivate": lambda desk, _: _do(keys.deactivate, _key(desk)),
+    "keys.reactivate": lambda desk, _: _do(keys.reactivate, _asleep(desk)),
+    "keys.revoke": lambda desk, _: _do(keys.revoke, _key(desk), reason="a test"),
+    "keys.delete": lambda desk, _: _do(keys.delete, _key(desk)),
+    "keys.set_expiry": lambda desk, _: _do(keys.set_expiry, _key(desk), expires_at=desk.now + 60),
+    "usage.record": lambda desk, _: _record(desk),
+}
+"""A state of things, and the verb to be done in it."""
+
+UNTOLD = {"usage.record"}
+"""What the worker writes down is neither audited nor told: it is the record itself."""
+
+
+class Broken(Exception):
+    """Something that nobody thought of."""
+
+
+FAILURES: tuple[Callable[[], BaseException], ...] = (
+    lambda: OperationalError("", {}, sqlite3.OperationalError("disk I/O error")),
+    lambda: Broken("a bug"),
+    lambda: KeyboardInterrupt(),
+    lambda: OperationalError("", {}, sqlite3.OperationalError("database or disk is full")),
+)
+RAISED = (StoreDown, Broken, KeyboardInterrupt)
+
+
+@contextmanager
+def _failing(app: App, at: int, failure: BaseException) -> Iterator[None]:
+    """The *at*-th thing that the database is asked, or has answered, fails; counted from 0."""
+    count = itertools.count()
+
+    def fail(connection, cursor, statement, parameters, context, executemany) -> None:
+        if next(count) == at:
+            raise failure
+
+    for name in ("before_cursor_execute", "after_cursor_execute"):
+        event.listen(app.store.engine, name, fail)
+    try:
+        yield
+    finally:
+        for name in ("before_cursor_execute", "after_cursor_execute"):
+            event.remove(app.store.engine, name, fail)
+
+
+@pytest.mark.check("C030")
+@pytest.mark.parametrize("name", SCENES)
+def test_whichever_statement_fails_nothing_has_happened(desk: Desk, owner: str, altered: Altered, name: str) -> None:
+    verb, args, kwargs = SCENES[name](desk, altered)
+    before, said = desk.dump(), len(desk.said())
+    for at in itertools.count():
+        failure = FAILURES[at // 2 % len(FAILURES)]()
+        try:
+            with _failing(desk.app, at, failure):
+                desk.act(verb, *args, **kwargs)
+        except RAISED as raised:
+            assert isinstance(raised, StoreDown) == isinstance(failure, OperationalError)
+            assert desk.dump() == before, f"at {at}"
+            assert desk.epoch % 2 == 0
+        else:
+            break
+    assert at >= 4, "the sweep met no statement"
+    assert desk.dump() != before
+    assert (len(desk.said()) > said) == (name not in UNTOLD)
+    assert desk.epoch % 2 == 0
+
+
+@pytest.mark.check("C030")
+@pytest.mark.parametrize("name", SCENES)
+def test_when_the_commit_fails_nothing_has_happened(desk: Desk, owner: str, altered: Altered, name: str) -> None:
+    verb, args, kwargs = SCENES[name](desk, altered)
+    before = desk.dump()
+
+    def fail(connection) -> None:
+        raise OperationalError("", {}, sqlite3.OperationalError("disk I/O error"))
+
+    event.listen(desk.app.store.engine, "commit", fail)
+    with pytest.raises(StoreDown):
+        desk.act(verb, *args, **kwargs)
+    event.remove(desk.app.store.engine, "commit", fail)
+    assert desk.dump() == before
+    assert desk.epoch % 2 == 0
+    desk.act(verb, *args, **kwargs)
+    assert desk.dump() != before
+
+
+def test_a_commit_that_the_database_itself_refuses(desk: Desk, owner: str) -> None:
+    """A key without its API, which SQLite is told to look for only at the end."""
+    before = desk.dump()
+
+    def verb(tx: Tx) -> None:
+        tx.connection.execute(text("pragma defer_foreign_keys = on"))
+        keys.issue(tx, keys.NewKey("creator", owner, "a key", scopes=("read:self",)))
+        tx.connection.execute(
+            text("insert into standings values (:owner, 'nowhere', '', 0, null, null)"), {"owner": owner}
+        )
+
+    with pytest.raises(IntegrityError):
+        desk.act(verb)
+    assert desk.dump() == before
+    assert desk.epoch % 2 == 0
+    _key(desk)
+
+
+def test_when_the_audit_cannot_be_written_the_change_does_not_happen(desk: Desk, owner: str) -> None:
+    key = _key(desk)
+    for table in ("audit", "outbox"):
+        with desk.app.store.engine.begin() as connection:
+            connection.execute(text(f"alter table {table} rename to gone"))
+        with pytest.raises(StoreDown, match=f"no such table: {table}"):
+            desk.act(keys.revoke, key)
+        with desk.app.store.engine.begin() as connection:
+            connection.execute(text(f"alter table gone rename to {table}"))
+        assert desk.ask(keys.require, key).state == "active"
+
+
+def test_a_verb_that_fails_in_the_middle_of_another_undoes_both(desk: Desk, owner: str) -> None:
+    before = desk.dump()
+
+    def both(tx: Tx) -> None:
+        owners.suspend(tx, owner, reason="a test")
+        keys.revoke(tx, "nothing")
+
+    desk.refused("key_unknown", both)
+    assert desk.dump() == before
+
+
+@pytest.mark.req("R10")
+@pytest.mark.check("C030")
+def test_a_process_killed_while_it_replaces_a_key_leaves_one_that_works(creator: App, owner: str) -> None:
+    """Killed before each statement in turn, and in the commit; what is left is opened anew each time."""
+    first = _key(Desk(creator))
+    creator.close()
+    settings = creator.settings
+    before = dump(settings.database_path)
+
+    def work(at: int) -> None:
+        app = App.open(settings)
+        count = itertools.count()
+        event.listen(
+            app.store.engine, "before_cursor_execute", lambda *_: next(count) == at and os._exit(9), named=False
+        )
+        if at < 0:
+            event.listen(app.store.engine, "commit", lambda connection: os._exit(9))
+        verb, args, kwargs = _issue(Desk(app))
+        app.act(verb, *args, **kwargs)
+        app.close()
+
+    for at in itertools.count(-1):
+        status = in_child(lambda at=at: work(at))
+        if status == 0:
+            break
+        assert status == 9
+        assert dump(settings.database_path) == before
+        assert Epoch(settings.state_folder).cell[0] % 2 == (at < 0)
+    assert at > 10
+    found = rows(settings.database_path, "select key = ?, state, slot from keys order by state", first)
+    assert found == [(0, "active", f"creator:{owner}"), (1, "revoked", None)]
+    assert Epoch(settings.state_folder).cell[0] % 2 == 0

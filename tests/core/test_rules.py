@@ -1,0 +1,193 @@
+"""What a profile and staff's switches compile to: versions that are served, who is within, which limits hold, and how."""
+
+from __future__ import annotations
+
+import dataclasses
+from ipaddress import IPv4Address, IPv6Address, ip_network
+from types import SimpleNamespace
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from limen.core.limits import Limit
+from limen.core.profile import Carrier, Errors, KeyClass, Plan, Versioning
+from limen.core.routes import Operation
+from limen.core.rules import Rules
+from limen.core.versions import Version
+
+NOW = 1_800_000_000.0
+ACTIVE = Version("2026-01-15")
+DEPRECATED = Version("2025-06-26", NOW - 100, NOW + 100, "2026-01-15")
+SUNSET = Version("2024-01-01", NOW - 100, NOW - 1, "2026-01-15")
+PLAIN = Operation("list", "GET", "/things")
+
+
+@pytest.mark.req("R42", "R55")
+def test_what_is_not_sunset_is_supported_the_oldest_first(new: SimpleNamespace) -> None:
+    rules = new.rules(versions=(ACTIVE, SUNSET, DEPRECATED))
+    assert rules.supported(NOW) == ["2025-06-26", "2026-01-15"]
+    assert rules.supported(NOW + 100) == ["2026-01-15"]
+    assert new.rules().supported(NOW) == []
+
+
+@pytest.mark.req("R40")
+def test_a_version_has_the_form_that_the_profile_says(new: SimpleNamespace) -> None:
+    dated, in_path = new.rules(), new.rules(new.profile(versioning=Versioning("path", "", "segment", "rfc9745", "", ())))
+    assert [dated.well_formed(name) for name in (b"2025-06-26", b"2025-02-30", b"v1", b"", b"\xff")] == [True] + [False] * 4
+    assert [in_path.well_formed(name) for name in (b"v1", b"v12345", b"2025-06-26")] == [True, False, False]
+
+
+@pytest.mark.check("C011")
+@pytest.mark.parametrize(
+    ("address", "within"),
+    [
+        ("192.0.2.7", True),
+        ("192.0.2.255", True),
+        ("192.0.3.0", False),
+        ("::ffff:192.0.2.7", True),
+        ("::ffff:198.51.100.7", False),
+        ("2001:db8::1", True),
+        ("2001:DB8:0:0::1", True),
+        ("2001:db9::1", False),
+        (None, False),
+        ("", False),
+        ("localhost", False),
+        ("192.0.2.7, 192.0.2.8", False),
+        ("192.0.2.7:80", False),
+        ("192.0.2.007", False),
+        ("3221225991", False),
+        ("0xc0.0.2.7", False),
+        (" 192.0.2.7", False),
+        ("192.0.2.7\n", False),
+        ("192.0.2", False),
+        ("[2001:db8::1]", False),
+    ],
+)
+def test_an_address_is_within_where_it_is_one_and_lies_there(address: str | None, within: bool) -> None:
+    assert Rules.within(address, (ip_network("192.0.2.0/24"), ip_network("2001:db8::/32"))) is within
+
+
+@given(st.none() | st.text(), st.ip_addresses().map(lambda address: ip_network(address)))
+def test_what_is_no_address_lies_nowhere_and_raises_nothing(address: str | None, network: object) -> None:
+    assert Rules.within(address, ()) is False
+    assert Rules.within(address, (network,)) in (True, False)
+
+
+@given(st.ip_addresses(), st.ip_addresses())
+def test_a_network_of_one_address_holds_that_one(address: IPv4Address | IPv6Address, other: IPv4Address) -> None:
+    assume(all(getattr(found, "ipv4_mapped", None) is None for found in (address, other)))
+    assert Rules.within(str(address), (ip_network(address),)) is True
+    assert Rules.within(str(other), (ip_network(address),)) is (other == address)
+
+
+@pytest.mark.req("R112", "R113", "R252", "R253", "R254", "R255", "R256")
+@pytest.mark.parametrize(
+    ("plan", "of_owner", "of_key", "count"),
+    [
+        ("", None, None, 100),
+        ("free", None, None, 10),
+        ("basic", None, None, 1_000),
+        ("enterprise", None, None, 100),
+        ("enterprise", 50_000, None, 50_000),
+        ("free", 50_000, None, 50_000),
+        ("gone", None, None, 100),
+        ("free", 7, 3, 3),
+        ("free", None, 3, 3),
+        ("free", 0, None, 0),
+        ("free", 7, 0, 0),
+    ],
+)
+def test_an_allowance_is_the_keys_own_else_its_owners_else_its_plans_else_the_default(
+    new: SimpleNamespace, plan: str, of_owner: int | None, of_key: int | None, count: int
+) -> None:
+    plans = {
+        "free": Plan("free", "Free", _allowance(10)),
+        "basic": Plan("basic", "Basic", _allowance(1_000)),
+        "enterprise": Plan("enterprise", "Enterprise", None),
+    }
+    rules = new.rules(new.profile(plans=plans, default_limit=_allowance(100)))
+    owner = new.owner(plan=plan, limit=None if of_owner is None else _allowance(of_owner))
+    record = new.record(owner=owner, limit=None if of_key is None else _allowance(of_key), window=b"w")
+    ((limit, whose),) = rules.limits(record, PLAIN)
+    assert (limit.count, whose) == (count, b"w")
+
+
+def _allowance(count: int) -> Limit:
+    return Limit("allowance", count, 60)
+
+
+@pytest.mark.req("R114", "R123", "R124", "R197")
+def test_ceiling_operation_and_emergency_hold_beside_the_allowance_and_never_instead_of_it(new: SimpleNamespace) -> None:
+    """Each has windows of its own: the owner's or chain's, the chain's, the chain's, everybody's."""
+    ceiling, own, emergency = (Limit(name, 5, 60) for name in ("class:public", "operation:list", "emergency"))
+    record = new.record(ceiling=ceiling, window=b"owner", lineage=b"chain", locator=b"key")
+    limited = Operation("list", "GET", "/things", limit=own)
+    found = new.rules(emergency=emergency).limits(record, limited)
+    assert [(limit.name, whose) for limit, whose in found] == [
+        ("default", b"owner"),
+        ("class:public", b"chain"),
+        ("operation:list", b"chain"),
+        ("emergency", b""),
+    ]
+    assert len({limit.name for limit, _ in found}) == 4, "limits of one name would share their windows"
+
+
+@pytest.mark.req("R99", "R124", "R127")
+def test_switches_are_staffs_and_not_the_profiles(new: SimpleNamespace) -> None:
+    profile = new.profile(allowlist=True)
+    assert new.rules(profile, allowlist=False).allowlist is False
+    assert new.rules(profile, allowlist=True, read_only=True).read_only is True
+    assert new.rules(profile).emergency is None
+
+
+def test_every_prefix_and_environment_of_every_class_is_known(new: SimpleNamespace) -> None:
+    classes = {
+        "secret": KeyClass("secret", {"live": "sk_live_", "test": "sk_test_"}, (), ()),
+        "public": KeyClass("public", {"live": "pk_"}, (), (), origins=True),
+    }
+    profile = new.profile(keys=_with_classes(new, classes))
+    rules = new.rules(profile)
+    assert rules.prefixes == {b"sk_live_", b"sk_test_", b"pk_"}
+    assert rules.environments == {b"live", b"test"}
+    assert rules.cross_origin
+    assert not new.rules().cross_origin
+
+
+def _with_classes(new: SimpleNamespace, classes: dict[str, KeyClass]) -> object:
+    return dataclasses.replace(new.profile().keys, classes=classes)
+
+
+@pytest.mark.req("R58", "R59", "R60", "R61")
+@pytest.mark.parametrize(
+    ("style", "said", "deprecation"),
+    [
+        ("problem", "rfc9745", b"@1799999900"),
+        ("problem", "http-date", b"Fri, 15 Jan 2027 07:58:20 GMT"),
+        ("compat", "rfc9745", b"Fri, 15 Jan 2027 07:58:20 GMT"),
+    ],
+)
+def test_the_end_of_a_version_is_told_in_the_form_of_the_profile(
+    new: SimpleNamespace, style: str, said: str, deprecation: bytes
+) -> None:
+    versioning = Versioning("header", "X-Api-Version", "date", said, "X-Next-Version", ())
+    profile = new.profile(versioning=versioning, errors=Errors(style, {}))
+    assert new.rules(profile, (DEPRECATED,)).lifecycle[b"2025-06-26"] == (
+        (b"deprecation", deprecation),
+        (b"sunset", b"Fri, 15 Jan 2027 08:01:40 GMT"),
+        (b"x-next-version", b"2026-01-15"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("carriers", "challenge"),
+    [
+        ((Carrier("header", "X-Api-Key"),), b'ApiKey realm="example", header="X-Api-Key"'),
+        ((Carrier("bearer"),), b'Bearer realm="example"'),
+        ((Carrier("header", "X-Api-Key"), Carrier("bearer")), b'Bearer realm="example"'),
+    ],
+)
+def test_the_challenge_says_where_a_key_is_to_travel(
+    new: SimpleNamespace, carriers: tuple[Carrier, ...], challenge: bytes
+) -> None:
+    assert new.rules(new.profile(carriers=carriers)).challenge == challenge
