@@ -35,7 +35,7 @@ def installed(*, records: int = 4_000_000) -> Iterator[tuple[App, GateHouse]]:
         app = App.initialise(settings)
         app.act(apis.create, "creator", wide_profile())
         try:
-            yield app, app.gate("creator")
+            yield app, app.gate("creator", own_process=True)
         finally:
             app.close()
 

@@ -10,11 +10,14 @@ import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Thread
+from time import sleep
 from typing import Any, Concatenate, TypeVar
 
 from limen.core.keys import Digest, draw_id
 from limen.core.people import Actor
 from limen.core.problems import ProblemError, StoreDown
+from limen.core.profile import Profile
 from limen.core.record import Record
 from limen.core.rules import Rules
 from limen.db import installation, pepper, schema
@@ -34,6 +37,9 @@ from limen.gate.strangers import Strangers
 from limen.settings import Settings, read_settings
 
 T = TypeVar("T")
+WATCH_S = 0.5
+"""How often a process with gates looks whether the state folder is still the one it was."""
+
 _END = 2**62  # a change that no change log has reached
 
 
@@ -42,8 +48,7 @@ class _Records:
 
     def __init__(self, store: Store, api: str) -> None:
         self._store, self._api = store, api
-        self._shared: SharedTerms = {}
-        self._rules: Rules | None = None
+        self._known: tuple[Profile, SharedTerms] | None = None  # one value: terms go with the profile they were made by
 
     def changes(self, since: int) -> Changes:
         with self._store.read() as connection:
@@ -55,13 +60,13 @@ class _Records:
             found = current_rules(connection, self._api)
         if found is None:
             raise ProblemError("api_unknown", f"There is no API {self._api!r}.")
-        self._rules, self._shared = found, {}
+        self._known = (found.profile, {})
         return found
 
     def load(self, place: bytes) -> tuple[Record | None, int]:
-        rules = self._rules or self.rules()
+        profile, shared = self._known or (self.rules().profile, {})
         with self._store.read() as connection:
-            return load_record(connection, place, api=self._api, profile=rules.profile, shared=self._shared)
+            return load_record(connection, place, api=self._api, profile=profile, shared=shared)
 
 
 class GateHouse:
@@ -71,9 +76,9 @@ class GateHouse:
         self.gate, self.cold, self.lock = gate, cold, lock
 
     def ready(self) -> bool:
-        """Whether this gate can decide now: the store can be read, or nothing has changed since it was."""
+        """Whether this gate can decide on every key now: the store can be read. One short read."""
         try:
-            self.cold.catch_up()
+            self.cold.probe()
         except StoreDown:
             return False
         return True
@@ -160,16 +165,25 @@ class App:
         with self.store.read() as connection:
             yield Snapshot(connection, self.clock.read()[0])
 
-    def gate(self, api: str) -> GateHouse:
-        """The gate of *api* in this process, opened on first use.
+    def gate(self, api: str, *, own_process: bool = False) -> GateHouse:
+        """The gate of *api* in this process, opened on first use. *own_process*: nothing else runs in it.
 
         Raises ProblemError: ``api_unknown``; ``gate_taken`` where another process decides for it; ``store_down``.
         """
         if api not in self.gates:
-            self.gates[api] = self._open_gate(api)
+            self.gates[api] = self._open_gate(api, own_process)
+            if len(self.gates) == 1:
+                Thread(target=self._watch, name="limen-watch", daemon=True).start()
         return self.gates[api]
 
-    def _open_gate(self, api: str) -> GateHouse:
+    def _watch(self) -> None:
+        """While there are gates: none of them answers by an epoch that nobody moves any more."""
+        while self.gates and self.store.epoch.stands():
+            sleep(WATCH_S)
+        for house in list(self.gates.values()):
+            house.cold.close_down()
+
+    def _open_gate(self, api: str, own_process: bool) -> GateHouse:
         settings, records = self.settings, _Records(self.store, api)
         head = records.changes(since=_END).head  # before the rules are read: they may be newer, not older
         rules = records.rules()
@@ -185,7 +199,9 @@ class App:
         except BaseException:
             os.close(lock)
             raise
-        directory = Directory(self._digests, bound=settings.records, unknown_bound=settings.unknown)
+        directory = Directory(
+            self._digests, bound=settings.records, unknown_bound=settings.unknown, freezes=own_process
+        )
         directory.clear(head)
         gate = Gate(
             rules,

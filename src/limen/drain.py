@@ -77,6 +77,7 @@ def drain(app: App) -> int:
             raise failure
         return count
     finally:
+        fcntl.flock(lock, fcntl.LOCK_UN)  # closing is not enough: a child forked meanwhile has it open too
         os.close(lock)
 
 
@@ -96,8 +97,18 @@ def _drain_segment(app: App, path: Path) -> int:
                 count = _drain_entries(app, path.name, segment)
         if finished:
             path.unlink()
+            _sync(path.parent)  # before the mark goes: after a power loss the segment must not come back without it
             app.act(usage.unseal, path.name, actor=WORKER)
         return count
+    finally:
+        fcntl.flock(file, fcntl.LOCK_UN)
+        os.close(file)
+
+
+def _sync(folder: Path) -> None:
+    file = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(file)
     finally:
         os.close(file)
 

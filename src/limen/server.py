@@ -38,7 +38,8 @@ def gate_app() -> ASGIApp:
     with app.reading() as reader:
         known = [found.api for found in apis.listed(reader)]
     wanted = app.settings.apis or tuple(known)
-    return Door(app, {name: app.gate(name) for name in wanted}, _secret(app.settings.gate_secret_file))
+    houses = {name: app.gate(name, own_process=True) for name in wanted}
+    return Door(app, houses, _secret(app.settings.gate_secret_file))
 
 
 def public_app() -> ASGIApp:

@@ -34,7 +34,7 @@ def _new(owner: str, **more: Any) -> keys.NewKey:
 # -- what is issued --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.req("R1", "R11", "R49", "R62")
+@pytest.mark.req("R1", "R11", "R62")
 def test_a_key_is_unique_long_and_its_owners(desk: Desk, owner: str, new_key: Callable[..., Issued]) -> None:
     desk.act(owners.create, owners.NewOwner("user", owner="u-2"))
     first = new_key("creator", owner, name="first", scopes=FIVE)
@@ -84,7 +84,7 @@ def test_every_gate_is_told_of_a_new_key(desk: Desk, owner: str, new_key: Callab
     assert desk.epoch == epoch + 2
 
 
-@pytest.mark.req("R47", "R66")
+@pytest.mark.req("R66")
 @pytest.mark.check("C004")
 def test_a_key_is_stored_as_a_keyed_digest(desk: Desk, owner: str, new_key: Callable[..., Issued]) -> None:
     text = new_key("creator", owner).text.encode()
@@ -216,7 +216,7 @@ def test_an_organisation_holds_as_many_keys_as_it_likes(desk: Desk, firm: str, n
 # -- scopes ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.req("R11", "R175")
+@pytest.mark.req("R11")
 def test_scopes_are_held_in_the_catalogues_order_each_once(
     desk: Desk, owner: str, new_key: Callable[..., Issued]
 ) -> None:
@@ -234,7 +234,6 @@ def test_scopes_left_out_are_the_default_of_the_class(desk: Desk, firm: str, new
     assert public.key.scopes == ("read:experiences",)
 
 
-@pytest.mark.req("R175")
 def test_where_there_is_no_default_scopes_must_be_named(desk: Desk, owner: str) -> None:
     for nothing in (None, ()):
         assert "Name the scopes" in desk.refused("scope_unknown", keys.issue, _new(owner, scopes=nothing))
@@ -255,7 +254,6 @@ def test_a_public_key_may_hold_no_more_than_its_class(desk: Desk, firm: str) -> 
         assert scope in desk.refused("scope_not_grantable", keys.issue, new)
 
 
-@pytest.mark.req("R231")
 def test_a_secret_key_may_be_an_admins_when_it_is_asked_for(
     desk: Desk, firm: str, new_key: Callable[..., Issued]
 ) -> None:
@@ -265,7 +263,7 @@ def test_a_secret_key_may_be_an_admins_when_it_is_asked_for(
 # -- class, environment, name ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.req("R199", "R239")
+@pytest.mark.req("R239")
 @pytest.mark.parametrize(
     ("key_class", "environment", "prefix"),
     [

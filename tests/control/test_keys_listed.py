@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING, Any
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -66,7 +65,6 @@ def _all(desk: Desk, size: int, **wanted: Any) -> list[keys.Key]:
             return found
 
 
-@pytest.mark.req("R6", "R213")
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     plan=st.lists(st.tuples(st.sampled_from([0.0, 0.5, 1.0]), st.sampled_from(LIVES)), max_size=12),
@@ -135,7 +133,6 @@ def test_a_list_is_asked_for_in_words_that_there_are(desk: Desk) -> None:
     assert "'nothing'" in desk.refused("key_unknown", keys.listed, after="nothing")
 
 
-@pytest.mark.req("R211", "R214", "R215", "R216", "R218")
 def test_a_list_shows_a_key_masked_with_its_name_type_and_state(
     desk: Desk, firm: str, new_key: Callable[..., Issued]
 ) -> None:

@@ -93,7 +93,7 @@ def test_no_verb_finds_an_owner_or_an_api_that_is_not_there(
 # -- suspended -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.req("R28", "R162", "R163", "R170")
+@pytest.mark.req("R162", "R163")
 def test_a_suspended_owner_is_refused_on_every_key_until_restored(
     desk: Desk, owner: str, new_key: Callable[..., Issued]
 ) -> None:

@@ -152,7 +152,6 @@ def test_no_version_comes_back_from_its_sunset(desk: Desk, api: str) -> None:
         desk.refused("lifecycle_one_way", apis.deprecate, api, OLD, at=desk.now + after_s)
 
 
-@pytest.mark.req("R60")
 @pytest.mark.check("C046")
 def test_no_sunset_comes_before_its_deprecation(desk: Desk, api: str) -> None:
     desk.act(apis.deprecate, api, OLD, at=desk.now + 60, successor=NEW)
@@ -178,14 +177,12 @@ def test_the_last_date_is_one_that_every_gate_can_say(desk: Desk, owner: str, ap
 # -- the version to move to ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.req("R61", "R81")
 def test_a_version_ends_only_where_there_is_one_to_move_to(desk: Desk, api: str) -> None:
     assert "needs a successor" in desk.refused("lifecycle_dates_wrong", apis.sunset, api, OLD, at=desk.now + 60)
     desk.act(apis.deprecate, api, OLD, at=desk.now, successor=NEW)
     assert _facts(desk.act(apis.sunset, api, OLD, at=desk.now + 60)) == (desk.now, desk.now + 60, NEW)
 
 
-@pytest.mark.req("R61")
 def test_a_successor_goes_on_working(desk: Desk, api: str) -> None:
     for verb in (apis.deprecate, apis.sunset):
         desk.refused("version_not_registered", verb, api, OLD, at=desk.now, successor="2030-01-01")
@@ -195,7 +192,6 @@ def test_a_successor_goes_on_working(desk: Desk, api: str) -> None:
         desk.refused("lifecycle_dates_wrong", verb, api, OLD, at=desk.now, successor=NEW)
 
 
-@pytest.mark.req("R61")
 def test_successors_do_not_lead_back(desk: Desk, api: str) -> None:
     desk.act(apis.deprecate, api, NEW, at=desk.now, successor=NEWEST)
     desk.act(apis.deprecate, api, NEWEST, at=desk.now, successor=OLD)

@@ -68,7 +68,11 @@ def refuse(new: SimpleNamespace) -> Refuse:
         limits = {"limit": LIMIT, "ends_in": 6.3} if code is Code.LIMIT_EXCEEDED else {}
         verdict = Verdict(code, record, SEND, version, **{"reading": 7 if known else 0, **limits, **changes})
         credential = {Code.CREDENTIAL_MISSING: None, Code.CREDENTIAL_CONFLICT: CONFLICT}.get(code, SECRET)
-        asked = {Code.VERSION_SUNSET: b"2025-06-26", Code.VERSION_MALFORMED: b"yesterday", Code.VERSION_UNKNOWN: b"2020-01-01"}
+        asked = {
+            Code.VERSION_SUNSET: b"2025-06-26",
+            Code.VERSION_MALFORMED: b"yesterday",
+            Code.VERSION_UNKNOWN: b"2020-01-01",
+        }
         ask = Ask(credential, b"POST", b"/chats/1/message", asked.get(code), b"live", NOW, 5.0)
         return refusal(verdict, ask, rules)
 
@@ -113,7 +117,7 @@ STATUSES = {
 
 @pytest.mark.req("R52", "R53", "R55", "R56", "R78", "R79", "R80", "R81", "R82", "R120", "R179")
 def test_every_code_has_the_status_that_is_documented() -> None:
-    assert STATUS == {Code[slug.upper()]: status for status, slugs in STATUSES.items() for slug in slugs.split()}
+    assert {Code[slug.upper()]: status for status, slugs in STATUSES.items() for slug in slugs.split()} == STATUS
 
 
 @pytest.mark.check("C039", "C040")

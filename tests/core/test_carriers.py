@@ -1,4 +1,4 @@
-"""What a request carries: one credential from the places that the profile names, its version, and what is left of it."""
+"""What a request carries: one credential from the places that the profile names, its version, and what is left."""
 
 from __future__ import annotations
 

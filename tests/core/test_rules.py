@@ -1,4 +1,4 @@
-"""What a profile and staff's switches compile to: versions that are served, who is within, which limits hold, and how."""
+"""What a profile and staff's switches compile to: versions that are served, who is within, and which limits hold."""
 
 from __future__ import annotations
 
@@ -33,8 +33,13 @@ def test_what_is_not_sunset_is_supported_the_oldest_first(new: SimpleNamespace) 
 
 @pytest.mark.req("R40")
 def test_a_version_has_the_form_that_the_profile_says(new: SimpleNamespace) -> None:
-    dated, in_path = new.rules(), new.rules(new.profile(versioning=Versioning("path", "", "segment", "rfc9745", "", ())))
-    assert [dated.well_formed(name) for name in (b"2025-06-26", b"2025-02-30", b"v1", b"", b"\xff")] == [True] + [False] * 4
+    dated, in_path = (
+        new.rules(),
+        new.rules(new.profile(versioning=Versioning("path", "", "segment", "rfc9745", "", ()))),
+    )
+    assert [dated.well_formed(name) for name in (b"2025-06-26", b"2025-02-30", b"v1", b"", b"\xff")] == [True] + [
+        False
+    ] * 4
     assert [in_path.well_formed(name) for name in (b"v1", b"v12345", b"2025-06-26")] == [True, False, False]
 
 
@@ -68,7 +73,7 @@ def test_an_address_is_within_where_it_is_one_and_lies_there(address: str | None
     assert Rules.within(address, (ip_network("192.0.2.0/24"), ip_network("2001:db8::/32"))) is within
 
 
-@given(st.none() | st.text(), st.ip_addresses().map(lambda address: ip_network(address)))
+@given(st.none() | st.text(), st.ip_addresses().map(ip_network))
 def test_what_is_no_address_lies_nowhere_and_raises_nothing(address: str | None, network: object) -> None:
     assert Rules.within(address, ()) is False
     assert Rules.within(address, (network,)) in (True, False)
@@ -118,7 +123,9 @@ def _allowance(count: int) -> Limit:
 
 
 @pytest.mark.req("R114", "R123", "R124", "R197")
-def test_ceiling_operation_and_emergency_hold_beside_the_allowance_and_never_instead_of_it(new: SimpleNamespace) -> None:
+def test_ceiling_operation_and_emergency_hold_beside_the_allowance_and_never_instead_of_it(
+    new: SimpleNamespace,
+) -> None:
     """Each has windows of its own: the owner's or chain's, the chain's, the chain's, everybody's."""
     ceiling, own, emergency = (Limit(name, 5, 60) for name in ("class:public", "operation:list", "emergency"))
     record = new.record(ceiling=ceiling, window=b"owner", lineage=b"chain", locator=b"key")

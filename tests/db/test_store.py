@@ -302,6 +302,20 @@ def test_no_error_shows_what_was_to_be_stored(creator: App) -> None:
     assert "a-canary" not in repr(caught.value)
 
 
+def test_a_connection_that_cannot_even_roll_back_is_used_no_more(creator: App, owner: str) -> None:
+    def verb(tx: Tx) -> None:
+        owners.suspend(tx, owner, reason="a test")
+        tx.connection.connection.dbapi_connection.close()
+        raise RuntimeError("the first failure")
+
+    for _ in range(3):
+        with pytest.raises(RuntimeError, match="the first failure"):
+            creator.act(verb)
+    assert _suspended(creator) == []
+    creator.act(owners.suspend, owner, reason="a test")
+    assert _suspended(creator) == [owner]
+
+
 # -- what can be wrong with the files --------------------------------------------------------------------------------
 
 

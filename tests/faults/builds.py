@@ -162,6 +162,7 @@ def dropping_journal() -> ASGIApp:
     """A journal that numbers entries for which it has no room, and drops them. Broken."""
     append = Journal._append
     Journal._append = lambda self, body: append(self, body) or 1  # type: ignore[method-assign]
+    Journal.has_room = lambda self: True  # type: ignore[method-assign]
     return gate_app()
 
 
@@ -172,7 +173,7 @@ def sparse_segments() -> ASGIApp:
 
 
 async def _api(scope: Any, receive: Any, send: Any) -> None:
-    """An API behind a Guard: what it answers is the number in the middle of its path's name; 500 is a handler that raises."""
+    """An API behind a Guard: it answers the number in the middle of its path's name; 500 is a handler that raises."""
     if scope["type"] == "lifespan":
         await lifespan(scope, receive, send, lambda: None)
         return

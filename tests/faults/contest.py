@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from threading import Event, Thread
 
 from tests.faults.installation import Installation, Server
-from tests.faults.processes import ANSWER_S
+from tests.faults.processes import ANSWER_S, wait_until
 from tests.faults.wire import Line, request
 
 API = "organisation"
@@ -107,8 +107,13 @@ class Arena:
         for text in self.fillers:
             assert self.ask(self.lines[-1], verify(text)).admitted
 
-    def contest(self, sent: bytes, change: Callable[[], float], *, spread_s: float, wait_s: float) -> Outcome:
-        """Ask on every line, each from a moment of its own within *spread_s*, and *change* after *wait_s*."""
+    def contest(
+        self, sent: bytes, change: Callable[[], float], *, spread_s: float, wait_s: float, answered: int = 0
+    ) -> Outcome:
+        """Ask on every line, each from a moment of its own within *spread_s*, and *change* after *wait_s*.
+
+        *answered*: how many must have been answered before.
+        """
         done, seen = Event(), list[Seen]()
 
         def loop(line: Line, pause: float) -> None:
@@ -122,6 +127,7 @@ class Arena:
         for thread in threads:
             thread.start()
         time.sleep(wait_s)
+        wait_until(lambda: len(seen) >= answered, "answers")
         outcome = Outcome(change(), seen)
         seen.append(self.ask(self.lines[-1], sent))  # the first to begin after it, whatever the others wait for
         done.set()

@@ -119,6 +119,19 @@ class Installation:
         """Put what the journals hold into the readings; nobody else may be at it."""
         return drain(self.app)
 
+    def segments(self) -> list[Path]:
+        """The segments that wait to be drained."""
+        return list((self.settings.state_folder / "journal").glob("*/*.seg"))
+
+    def drain_all(self, segments: list[Path]) -> None:
+        """Drain until *segments* are gone: their writer is dead, or dying, and others may be draining them too."""
+
+        def gone() -> bool:
+            self.drain()
+            return not any(segment.exists() for segment in segments)
+
+        wait_until(gone, "the segments of a dead writer to be drained")
+
     def recorded(self, path: str = "/") -> dict[str, list[Recorded]]:
         """The readings whose paths begin with *path*, by their paths."""
         same = (outcomes.c.incarnation == readings.c.incarnation) & (outcomes.c.number == readings.c.number)
@@ -141,4 +154,3 @@ class Installation:
 def cli(*words: str) -> list[str]:
     """The command line ``limen`` with *words*, as a process."""
     return [sys.executable, "-m", "limen", *words]
-

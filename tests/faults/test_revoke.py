@@ -137,7 +137,7 @@ def test_every_other_change_holds_as_immediately(install: Install) -> None:
     for _ in range(3):
         for name, sent, change, admitted in changes(where):
             wait_s = where.chance.uniform(0.005, 0.03)
-            outcome = where.contest(sent, change, spread_s=0.004, wait_s=wait_s)
+            outcome = where.contest(sent, change, spread_s=0.004, wait_s=wait_s, answered=1)
             assert outcome.wrong(admitted=admitted) == [], name
             assert any(each.admitted != admitted for each in outcome.before()), name
             seen[name] = seen.get(name, 0) + len(outcome.seen)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,16 +34,28 @@ VERSION = "2025-06-26"
 LIMIT = 100
 """Its default limit, per 60 s."""
 
+shipped = functools.cache(load)
+"""A shipped profile, read from its file once."""
+
 
 def changed(name: str = "creator", **changes: Any) -> Profile:
     """A shipped profile with other values at dotted paths; a dot is written ``__``."""
-    return read_profile(edited({path.replace("__", "."): v for path, v in changes.items()}, load(name).document))
+    return read_profile(edited({path.replace("__", "."): v for path, v in changes.items()}, shipped(name).document))
 
 
 def noise(count: int, prefix: str = "fvak_") -> Iterator[bytes]:
     """Texts that have the whole form of a key, checksum too, and are none."""
     for _ in range(count):
         yield mint(prefix, os.urandom)[1].encode()
+
+
+@functools.cache
+def _initialised() -> Path:
+    """A folder with a new installation, made once in a process: what a scene begins as a copy of."""
+    folder = Path(tempfile.mkdtemp(prefix="limen-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    App.initialise(Settings(database_url=f"sqlite:///{folder / 'limen.db'}")).close()
+    return folder
 
 
 class Scene:
@@ -49,10 +66,13 @@ class Scene:
         url = f"sqlite:///{folder / 'limen.db'}"
         self.settings = Settings(**{"database_url": url, "segment_bytes": 65_536, "drain": False} | settings)
         self.api = api
-        self.app = App.initialise(self.settings)
+        shutil.copytree(_initialised(), folder, dirs_exist_ok=True)
+        self.app = App.open(self.settings)
         self._others: list[App] = []
         self._owners: set[str] = set()
-        self.app.act(apis.create, api, profile or load(api))
+        profile = profile or shipped(api)
+        self._kind = profile.owner_type
+        self.app.act(apis.create, api, profile)
 
     @property
     def house(self) -> GateHouse:
@@ -67,9 +87,7 @@ class Scene:
     def owner(self, owner: str = "ann", *, allowed: bool = True) -> str:
         """An owner of the kind that the profile asks for, made if it is not there; on the allow-list."""
         if owner not in self._owners:
-            with self.app.reading() as reader:
-                kind = apis.profile_of(reader, self.api).owner_type
-            self.app.act(owners.create, owners.NewOwner(kind, owner, owner))
+            self.app.act(owners.create, owners.NewOwner(self._kind, owner, owner))
             if allowed:
                 self.app.act(owners.allow, owner, self.api)
             self._owners.add(owner)
@@ -103,6 +121,15 @@ class Scene:
         """The code that memory alone gives; None where it does not suffice."""
         found = self.house.gate.check(self.ask(credential, call, **parts))
         return None if found is None else found.code.slug
+
+    def soon(self, code: str, credential: bytes | None, call: str = "GET /chats", **parts: Any) -> bool:
+        """Whether that code is given before long: for what another thread has yet to do."""
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            if self.code(credential, call, **parts) == code:
+                return True
+            time.sleep(0.01)
+        return False
 
     def segments(self) -> list[Path]:
         """The files of the journal, in their order."""

@@ -54,9 +54,7 @@ def test_no_ask_makes_the_gate_raise(whole: tuple[Scene, bytes], which: bytes | 
 
 @settings(max_examples=200)
 @given(st.lists(places | st.text(".:\0a1/\N{SNOWMAN}") | st.ip_addresses().map(str), min_size=1, max_size=20))
-def test_whatever_strangers_are_counted_under_can_be_drained(
-    whole: tuple[Scene, bytes], addresses: list[str]
-) -> None:
+def test_whatever_strangers_are_counted_under_can_be_drained(whole: tuple[Scene, bytes], addresses: list[str]) -> None:
     scene, _ = whole
     for minute, address in enumerate(addresses):
         scene.verdict(None, address=address, later=60.0 * minute)

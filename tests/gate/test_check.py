@@ -241,11 +241,17 @@ def test_a_key_reaches_the_data_of_its_own_environment_only(scene: Scene, own: s
 def test_a_key_ends_at_its_second(scene: Scene) -> None:
     ends = scene.app.clock.read()[0] + 100
     text = scene.key(expires_at=ends)
-    assert [scene.code(text, now=ends + offset) for offset in (-0.001, 0, 0.001)] == ["ok", "key_expired", "key_expired"]
+    assert [scene.code(text, now=ends + offset) for offset in (-0.001, 0, 0.001)] == [
+        "ok",
+        "key_expired",
+        "key_expired",
+    ]
 
 
 @pytest.mark.check("C061")
-@pytest.mark.parametrize("call", ["GET /CHATS", "GET //chats", "GET /chats/", "GET /./chats", "GET /ch%61ts", "get /chats"])
+@pytest.mark.parametrize(
+    "call", ["GET /CHATS", "GET //chats", "GET /chats/", "GET /./chats", "GET /ch%61ts", "get /chats"]
+)
 def test_a_path_written_otherwise_is_no_operation_and_no_way_round_a_limit(scene: Scene, call: str) -> None:
     assert scene.code(scene.key(), call) == "operation_unknown"
 
@@ -256,13 +262,12 @@ def test_head_is_get(scene: Scene) -> None:
 
 
 @pytest.mark.check("C032", "C062")
-@pytest.mark.parametrize(("count", "codes"), [(5, ["limit_exceeded"] * 2), (10, ["limit_exceeded"] * 2), (12, ["ok"] * 2)])
-def test_what_was_used_stays_used_when_the_owners_limit_changes(
-    scene: Scene, count: int, codes: list[str]
-) -> None:
+@pytest.mark.parametrize(
+    ("count", "codes"), [(5, ["limit_exceeded"] * 2), (10, ["limit_exceeded"] * 2), (12, ["ok"] * 2)]
+)
+def test_what_was_used_stays_used_when_the_owners_limit_changes(scene: Scene, count: int, codes: list[str]) -> None:
     text = scene.key()
     for _ in range(10):
         scene.verdict(text)
     scene.app.act(owners.set_plan, "ann", scene.api, plan="", limit=Limit("allowance", count, 60))
     assert [scene.code(text) for _ in range(2)] == codes
-

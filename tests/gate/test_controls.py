@@ -100,9 +100,7 @@ def test_a_write_is_served_only_where_it_is_documented(scene: Scene) -> None:
 def _forgiving(*forgiven: Code) -> Judge:
     """A judge that lets pass what it should refuse for these reasons."""
 
-    def judge(
-        record: Record, ask: Ask, operation: Operation | None, version: Version | None, rules: Rules
-    ) -> Code:
+    def judge(record: Record, ask: Ask, operation: Operation | None, version: Version | None, rules: Rules) -> Code:
         code = verdict.judge(record, ask, operation, version, rules)
         return OK if code in forgiven and operation is not None else code
 

@@ -1,10 +1,11 @@
-"""A store that cannot be read: what is known is decided, what is not is unavailable, and nothing is admitted by luck."""
+"""A store that cannot be read: what is known is decided, what is not is unavailable, nothing is admitted by luck."""
 
 from __future__ import annotations
 
 import pytest
 
 from limen.control import keys
+from limen.core.problems import StoreDown
 from tests.gate.scene import LIMIT, Scene, noise
 
 
@@ -54,8 +55,6 @@ def test_a_database_that_is_none_any_more_is_a_store_that_is_down(scene: Scene) 
 @pytest.mark.req("R69", "R48")
 @pytest.mark.check("C030")
 def test_a_revocation_that_could_not_be_written_says_so(scene: Scene) -> None:
-    from limen.core.problems import StoreDown
-
     issued = scene.issued()
     text = issued.text.encode()
     assert scene.code(text) == "ok"

@@ -22,7 +22,7 @@ from limen.core.versions import Version
 from limen.drain import decode, drain
 from limen.gate import journal as module
 from limen.gate.journal import FRAME, HEADER, MAGIC, MAX_METHOD, MAX_PATH, Journal, entries
-from tests.gate.scene import NewScene, Scene, python
+from tests.gate.scene import NewScene, Scene, changed, python
 
 INCARNATION = 0x0123456789AB
 SEGMENT = 65_536
@@ -85,12 +85,15 @@ def test_a_decision_an_outcome_and_a_count_are_read_back_as_they_were(
 
 
 @settings(max_examples=30)
-@given(st.lists(st.tuples(st.sampled_from(Code), st.binary(max_size=1_500), st.binary(max_size=40), st.floats(0, 1e10))))
+@given(
+    st.lists(st.tuples(st.sampled_from(Code), st.binary(max_size=1_500), st.binary(max_size=40), st.floats(0, 1e10)))
+)
 def test_whatever_was_asked_is_read_back_up_to_what_is_kept_of_it(
     tmp_path_factory: pytest.TempPathFactory, asked: list[tuple[Code, bytes, bytes, float]]
 ) -> None:
     folder = tmp_path_factory.mktemp("journal")
     journal = Journal(folder / "journal", "creator", INCARNATION, segment_bytes=SEGMENT, segments=100)
+    asked = [(code, path.replace(b"_", b"-").replace(b"%", b"-"), *rest) for code, path, *rest in asked]
     numbers = [journal.decision(code, _ask(path, b"GET", now), PLACE, None, None) for code, path, _, now in asked]
     assert numbers == list(range(1, len(asked) + 1))
     journal.close()
@@ -332,8 +335,25 @@ def test_a_gate_whose_journal_is_full_admits_nobody_until_it_was_drained(new_sce
     assert scene.code(None) == "credential_missing", "strangers take no room"
     assert len(scene.entries()) == decided
     assert drain(scene.app) == decided
-    assert scene.code(text, later=60) == "ok"
+    assert scene.soon("ok", text, later=60)
     assert scene.rows("select count(*) from readings") == [(decided + 1,)]
+
+
+@pytest.mark.req("R264")
+def test_what_was_admitted_finds_room_for_its_outcome_and_what_was_not_spends_no_limit(new_scene: NewScene) -> None:
+    scene = new_scene(changed(limits__default="100000 per 60 s"), segments=2)
+    text, journal = scene.key(), scene.house.gate.journal
+    admitted = [scene.verdict(text)]
+    while admitted[-1].admitted:
+        admitted.append(scene.verdict(text))
+    *admitted, refused = admitted
+    assert refused.code is Code.UNAVAILABLE
+    assert [scene.code(text) for _ in range(10)] == ["unavailable"] * 10
+    for verdict in admitted[-100:]:  # as many as could be on their way
+        assert journal.outcome(verdict.reading, 200, 0.0)
+    assert drain(scene.app) == len(admitted) + 100
+    assert scene.soon("ok", text)
+    assert scene.verdict(text).remaining == 100_000 - len(admitted) - 2
 
 
 FULL = """
@@ -356,7 +376,7 @@ assert code == "unavailable", code
 assert len(scene.entries()) == decided, (len(scene.entries()), decided)
 {relieve}
 assert drain(scene.app) == decided
-assert scene.code(text, later=60) == "ok"
+assert scene.soon("ok", text, later=60)
 assert scene.rows("select count(*) from readings") == [(decided + 1,)]
 scene.close()
 print("held", decided)

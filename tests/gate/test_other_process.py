@@ -191,9 +191,7 @@ def test_a_change_to_one_key_costs_no_other_key_its_place(scene: Scene) -> None:
 
 @pytest.mark.req("R69")
 @pytest.mark.check("C028")
-def test_a_build_that_reads_no_epoch_would_admit_the_revoked_key(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_build_that_reads_no_epoch_would_admit_the_revoked_key(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     issued, other = scene.issued(), scene.other()
     text = issued.text.encode()
     assert scene.code(text) == "ok"

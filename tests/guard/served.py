@@ -1,4 +1,4 @@
-"""Applications behind a Guard: a FastAPI one as a customer would write it, and a plain one that says what it was sent."""
+"""Applications behind a Guard: a FastAPI one as a customer writes it, and a plain one that says what it was sent."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Annotated, Any, NamedTuple
 
-from fastapi import APIRouter, FastAPI, HTTPException, Request, WebSocket
+from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request, WebSocket
 
 from limen.core.profile import Profile
 from limen.guard.fastapi import Caller, protect, requires
@@ -26,6 +26,11 @@ OPERATIONS = [
 ]
 BOTH = ("read:chat", "read:self")
 
+OfSelf = Annotated[Caller, Depends(requires("read:self"))]
+OfChats = Annotated[Caller, Depends(requires("read:chat"))]
+OfBoth = Annotated[Caller, Depends(requires(*BOTH))]
+Writing = Annotated[Caller, Depends(requires("write:chat"))]
+
 
 def profile(**changes: Any) -> Profile:
     """The shipped profile ``creator`` with the operations that are served here."""
@@ -36,27 +41,26 @@ def create_app(settings: Settings | None = None, *, api: str = "creator") -> Fas
     """The API. Without *settings*: those of the environment."""
     app = FastAPI(openapi_url=None)
     chats = APIRouter(prefix="/chats")
-    read, write, read_all = requires("read:chat"), requires("write:chat"), requires("read:chat", "read:self")
 
     @app.get("/status")
     async def get_status() -> dict[str, str]:
         return {"status": "fine"}
 
     @app.get("/users/me")
-    async def get_current_user(caller: Annotated[Caller, requires_of("read:self")]) -> dict[str, Any]:
+    async def get_current_user(caller: OfSelf) -> dict[str, Any]:
         return {"owner": caller.owner, "scopes": sorted(caller.scopes), "plan": caller.plan}
 
     @chats.get("")
-    async def list_chats(request: Request, caller: Annotated[Caller, requires_of(read)]) -> dict[str, Any]:
+    async def list_chats(request: Request, caller: OfChats) -> dict[str, Any]:
         names = {name.decode(): value.decode() for name, value in request.scope["headers"]}
         return {"owner": caller.owner, "headers": names, "query": request.scope["query_string"].decode()}
 
     @chats.post("", status_code=201)
-    async def create_chat(_caller: Annotated[Caller, requires_of(write)]) -> dict[str, str]:
+    async def create_chat(_caller: Writing) -> dict[str, str]:
         return {"chat": "made"}
 
     @chats.get("/{user_uuid}")
-    async def get_chat(user_uuid: str, _caller: Annotated[Caller, requires_of(read)]) -> dict[str, str]:
+    async def get_chat(user_uuid: str, _caller: OfChats) -> dict[str, str]:
         if user_uuid == "none":
             raise HTTPException(404)
         if user_uuid == "broken":
@@ -66,11 +70,11 @@ def create_app(settings: Settings | None = None, *, api: str = "creator") -> Fas
         return {"chat": user_uuid}
 
     @chats.get("/{user_uuid}/messages")
-    async def list_messages(user_uuid: str, _caller: Annotated[Caller, requires_of(read_all)]) -> list[str]:
+    async def list_messages(user_uuid: str, _caller: OfBoth) -> list[str]:
         return [user_uuid]
 
     @app.websocket("/live")
-    async def follow(websocket: WebSocket, caller: Annotated[Caller, requires_of(read)]) -> None:
+    async def follow(websocket: WebSocket, caller: OfChats) -> None:
         if websocket.query_params.get("full"):
             await websocket.close(1013)
             return
@@ -83,14 +87,9 @@ def create_app(settings: Settings | None = None, *, api: str = "creator") -> Fas
     return app
 
 
-def requires_of(declared: Any) -> Any:
-    """FastAPI's dependency on what ``requires`` declared, or on one scope."""
-    from fastapi import Depends
-
-    return Depends(requires(declared) if isinstance(declared, str) else declared)
-
-
-async def plain(scope: dict[str, Any], receive: Callable[[], Awaitable[Any]], send: Callable[[Any], Awaitable[None]]) -> None:
+async def plain(
+    scope: dict[str, Any], receive: Callable[[], Awaitable[Any]], send: Callable[[Any], Awaitable[None]]
+) -> None:
     """A plain ASGI application: it answers with what it was sent, or as its path says."""
     if scope["type"] == "lifespan":
         while True:
@@ -145,7 +144,7 @@ class Answered(NamedTuple):
 
 async def ask(
     app: Callable[..., Awaitable[None]],
-    path: bytes = b"/chats",
+    sent_path: bytes = b"/chats",
     headers: list[tuple[bytes, bytes]] | None = None,
     *,
     sent: Callable[[dict[str, Any]], None] = lambda _message: None,
@@ -153,7 +152,7 @@ async def ask(
 ) -> Answered:
     """Put one request to an ASGI application, byte for byte, from this host unless *scope* says otherwise."""
     messages: list[dict[str, Any]] = []
-    raw, _, query = path.partition(b"?")
+    raw, _, query = sent_path.partition(b"?")
 
     async def receive() -> dict[str, Any]:
         kind = usual["type"]

@@ -49,8 +49,7 @@ def test_plain_http_is_safe_from_this_host_and_from_a_unix_socket_only(
 
 @pytest.mark.req("R76")
 @pytest.mark.check("C011")
-def test_nobody_who_is_not_trusted_is_believed(
-) -> None:
+def test_nobody_who_is_not_trusted_is_believed() -> None:
     spoofed = [*_for("192.0.2.7"), *_proto("https")]
     for peer in (OUTSIDE, "127.0.0.1"):
         for trusted in ((), PROXIES):
@@ -113,9 +112,7 @@ def test_what_is_no_address_lies_nowhere() -> None:
 
 
 @pytest.mark.req("R31", "R76")
-async def test_plain_http_from_elsewhere_is_refused_whatever_key_it_brings(
-    guard: Guard, headers: list[Header]
-) -> None:
+async def test_plain_http_from_elsewhere_is_refused_whatever_key_it_brings(guard: Guard, headers: list[Header]) -> None:
     answer = await ask(guard, headers=headers, client=(OUTSIDE, 1))
     assert (answer.status, answer.body["code"]) == (403, "https_required")
     assert "replaced" in answer.body["detail"]

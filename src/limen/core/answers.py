@@ -41,6 +41,9 @@ IDENTITY = (
 )
 """Who came. Always the whole set: a proxy lets a caller's own header through where ours is absent."""
 
+READING = b"limen-reading"
+"""Under what name a door's answer to its API may be reported later. As the others: always there, if need be empty."""
+
 NOBODY: tuple[Header, ...] = tuple((name, b"") for name in IDENTITY)
 
 
@@ -83,7 +86,7 @@ def caller_headers(verdict: Verdict, rules: Rules, now: float) -> tuple[Header, 
     limit, version = verdict.limit, verdict.version
     ending: tuple[Header, ...] = ()
     if version is not None and version.deprecated_at is not None and now >= version.deprecated_at:
-        ending = rules.lifecycle[version.tag]
+        ending = rules.lifecycle(version, now)
     if limit is None:
         return ending
     names = rules.rate_names
@@ -122,7 +125,7 @@ def _facts(verdict: Verdict, ask: Ask, rules: Rules) -> dict[str, Any]:
     if code is VERSION_SUNSET and version is not None:
         facts["detail"] = f"API version '{named}' was sunset on {iso_instant(version.sunset_at or 0)}"
         facts["sunset"] = iso_instant(version.sunset_at or 0)
-        facts["nextVersion"] = version.successor
+        facts["nextVersion"] = rules.onward(version, ask.now)
     elif code in (VERSION_UNKNOWN, VERSION_MALFORMED):
         facts["detail"] = f"API version '{named}' is not supported"
     if code in (VERSION_MISSING, VERSION_UNKNOWN, VERSION_MALFORMED, VERSION_SUNSET):
@@ -145,8 +148,8 @@ def _facts(verdict: Verdict, ask: Ask, rules: Rules) -> dict[str, Any]:
 
 
 def _named(ask: Ask) -> str:
-    """The version that was asked for, as far as it is worth repeating."""
-    return (ask.version or b"")[:40].decode("ascii", "backslashreplace")
+    """The version that was asked for, as far as it is worth repeating: of a key sent in its place not the secret."""
+    return (ask.version or b"")[:16].decode("ascii", "backslashreplace")
 
 
 def _challenge(verdict: Verdict, rules: Rules) -> bytes:

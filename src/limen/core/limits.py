@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 _WRITTEN = re.compile(r"(\d{1,12}) per (\d{1,9}) ?(s|min|h|d)", re.ASCII)
 _SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400}
@@ -17,14 +17,17 @@ _SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400}
 class Limit:
     """At most *count* requests in a window of *window_s* seconds. *name* tells whose windows these are.
 
-    Two limits of one name share their windows: when staff change the count, what was used stays used.
+    Two limits of one name and length share their windows: when staff change the count, what was used stays used.
     """
 
     name: str
     count: int
     window_s: int
+    windows: str = field(init=False)
+    """Which windows these are: those of the name, and of one length. A window is never cut short by a shorter one."""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "windows", f"{self.name}/{self.window_s}")
         if self.count < 0 or self.window_s < 1:
             raise ValueError(f"a limit counts 0 or more per 1 s or more, not {self.count} per {self.window_s} s")
 

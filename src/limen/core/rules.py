@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Network, IPv6Network, ip_address
 
 from limen.core.carriers import Carriers
@@ -44,14 +44,37 @@ class Rules:
     allowances: Mapping[str, Limit]
     """Plan to allowance; a plan that is custom or unknown is not in it."""
     carriers: Carriers
-    lifecycle: Mapping[bytes, tuple[Header, ...]]
-    """Version to the headers that its answers carry once it is deprecated."""
+    deprecation: str
+    """How ``Deprecation`` is written: ``rfc9745`` or ``http-date`` (C13)."""
     rate_names: tuple[bytes, bytes, bytes]
     """The names of the headers for limit, remaining and reset."""
     challenge: bytes
     """What a 401 says in WWW-Authenticate."""
     cross_origin: bool
     """Whether keys of this API are used from browsers."""
+
+    def preflighted(self, headers: Iterable[Header], path: bytes) -> bool:
+        """Whether a CORS preflight of these *headers* and raw *path* is for an operation there is."""
+        methods = [value for name, value in headers if name == b"access-control-request-method"]
+        asked = self.carriers.read((), path, b"").path
+        return len(methods) == 1 and self.routes.find(methods[0], asked) is not None
+
+    def lifecycle(self, version: Version, now: float) -> tuple[Header, ...]:
+        """The headers that an answer in a deprecated *version* carries."""
+        next_header = self.profile.versioning.next_header if self.profile.versioning is not None else ""
+        following = replace(version, successor=self.onward(version, now))
+        return lifecycle_headers(following, deprecation=self.deprecation, next_header=next_header)
+
+    def onward(self, version: Version, now: float) -> str | None:
+        """The version to move to from *version*: its successor, or that one's, whichever still works at *now*."""
+        known = set()
+        while version.successor is not None and version.name not in known:
+            known.add(version.name)
+            following = self.versions.get(version.successor.encode())
+            if following is None or following.stage(now) is not Stage.SUNSET:
+                break
+            version = following
+        return version.successor
 
     def supported(self, now: float) -> list[str]:
         """The versions that are served at *now*, the oldest first."""
@@ -97,7 +120,6 @@ def compile_rules(
     """The rules that *profile* makes with staff's *switches* and the register's *versions*."""
     versioning, names = profile.versioning, profile.rate_headers
     deprecation = "http-date" if profile.errors.style == "compat" or versioning is None else versioning.deprecation
-    next_header = versioning.next_header if versioning is not None else ""
     return Rules(
         api=api,
         revision=revision,
@@ -112,10 +134,7 @@ def compile_rules(
         environments=frozenset(e.encode() for c in profile.keys.classes.values() for e in c.prefixes),
         allowances={name: plan.limit for name, plan in profile.plans.items() if plan.limit is not None},
         carriers=Carriers(profile),
-        lifecycle={
-            name.encode(): lifecycle_headers(version, deprecation=deprecation, next_header=next_header)
-            for name, version in versions.items()
-        },
+        deprecation=deprecation,
         rate_names=(names.limit.lower().encode(), names.remaining.lower().encode(), names.reset.lower().encode()),
         challenge=_challenge(profile, api),
         cross_origin=any(key_class.origins for key_class in profile.keys.classes.values()),

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, Transaction, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -92,11 +92,22 @@ class Store:
             try:
                 tx = new_tx(connection)
                 yield tx
-            except BaseException:
-                transaction.rollback()
-                raise
-            if tx.changed:
-                with self.epoch.moving():
+                with self.epoch.moving() if tx.changed else nullcontext():
                     transaction.commit()
-            else:
-                transaction.commit()
+            except BaseException:
+                undo(connection, transaction)
+                raise
+
+
+def undo(connection: Connection, transaction: Transaction) -> None:
+    """Roll *transaction* back, after a commit that failed too; a *connection* that cannot do so is used no more.
+
+    SQLAlchemy takes a failed commit for the end of the transaction, and would lend the connection out again within it:
+    the lock would stay for as long as the process.
+    """
+    try:
+        transaction.rollback()
+        if not connection.invalidated:
+            connection.connection.rollback()
+    except (DBAPIError, sqlite3.Error):
+        connection.invalidate()

@@ -14,8 +14,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
+from time import monotonic, sleep
 
 from limen.core.problems import ProblemError, StoreDown
+
+LOCK_TIMEOUT_S = 30.0
+"""How long a writer waits for those before it: a drain's batch takes 0.1 s."""
 
 
 class Epoch:
@@ -45,17 +49,24 @@ class Epoch:
         with self._thread_lock:
             file = _opened(self._lock_path)
             try:
-                fcntl.flock(file, fcntl.LOCK_EX)
+                _lock(file, self._lock_path)
                 self._require_same_file()
                 if self.cell[0] & 1:
                     self.cell[0] += 1
                 yield
             finally:
+                fcntl.flock(file, fcntl.LOCK_UN)  # closing is not enough: a child forked meanwhile has it open too
                 os.close(file)
 
+    def stands(self) -> bool:
+        """Whether the file is still the one that is mapped here. Another would be moved by others, unseen here."""
+        try:
+            return self._path.stat().st_ino == self._inode
+        except OSError:
+            return False
+
     def _require_same_file(self) -> None:
-        """A new file would be moved by new processes, and this one would go on reading the old."""
-        if not self._path.exists() or self._path.stat().st_ino != self._inode:
+        if not self.stands():
             raise ProblemError(
                 "store_not_ready",
                 f"{self._path} was replaced while it was in use. Stop every process of this installation, then start.",
@@ -76,3 +87,16 @@ def _opened(path: Path) -> int:
         return os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
     except OSError as error:
         raise StoreDown(f"{path} cannot be opened: {error.strerror}.") from error
+
+
+def _lock(file: int, path: Path) -> None:
+    """Lock *file*, waiting for as long as a statement waits for another's. Raises StoreDown."""
+    deadline = monotonic() + LOCK_TIMEOUT_S
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if monotonic() > deadline:
+                raise StoreDown(f"{path} is held by another writer for more than {LOCK_TIMEOUT_S:g} s.") from None
+            sleep(0.001)

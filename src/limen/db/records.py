@@ -80,11 +80,12 @@ def _terms(row: Row[Any], profile: Profile, shared: SharedTerms) -> Terms:
     common = (getattr(row, "class"), row.environment, tuple(row.scopes))
     if common not in shared:
         key_class = profile.keys.classes.get(common[0])
+        held = [scope for scope in common[2] if key_class is not None and scope in key_class.scopes]
         shared[common] = Terms(
             key_class=common[0],
             environment=row.environment.encode(),
-            scopes=profile.catalogue.expand(common[2]),
-            granted=profile.catalogue.ordered(common[2]),
+            scopes=profile.catalogue.expand(held),
+            granted=profile.catalogue.ordered(held),
             ceiling=key_class.limit if key_class is not None else None,
         )
     if row.origins is None and row.addresses is None and row.limit_count is None:

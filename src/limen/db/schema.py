@@ -5,13 +5,14 @@ Alembic takes half a second to load, so only what upgrades loads it.
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, column, inspect, select, table
 
 from limen.core.problems import ProblemError
-from limen.db.engine import Store, store_errors
+from limen.db.engine import Store, store_errors, undo
 
 if TYPE_CHECKING:
     from alembic.migration import MigrationContext
@@ -47,14 +48,17 @@ def upgrade(store: Store) -> list[str]:
     scripts = _scripts()
     with store_errors(), store.epoch.held(), store.engine.connect() as plain:
         connection = plain.execution_options(limen_writes=True)
-        with connection.begin() as transaction:
+        transaction = connection.begin()
+        try:
             at = revision(connection)
             if at is not None and at not in {script.revision for script in scripts.walk_revisions()}:
                 raise ProblemError("store_not_ready", f"The database is at revision {at}, of a later release of Limen.")
             went = _migrate(connection, scripts)
-            if went:
-                with store.epoch.moving():  # whoever had the database open before reads everything anew
-                    transaction.commit()
+            with store.epoch.moving() if went else nullcontext():  # who had the database open reads everything anew
+                transaction.commit()
+        except BaseException:
+            undo(connection, transaction)
+            raise
     return went
 
 

@@ -30,6 +30,7 @@ installation = Table(  # one row: which state folder belongs to this database
     "installation",
     metadata,
     Column("id", Text, primary_key=True),
+    Column("folder", Text, nullable=False),  # where it was made; it may be moved together with the database
     Column("created_at", Double, nullable=False),
 )
 

@@ -67,6 +67,8 @@ class Gate:
         code = judge(record, ask, operation, version, rules)
         limit, remaining, ends_in = None, 0, 0.0
         if code is OK and operation is not None:
+            if not self.journal.has_room():
+                return Verdict(UNAVAILABLE, None, operation, None)
             granted, limit, remaining, ends_in = self.counters.take(rules.limits(record, operation), ask.at)
             code = OK if granted else LIMIT_EXCEEDED
         reading = self.journal.decision(code, ask, record.locator, operation, version)

@@ -22,8 +22,9 @@ class Clock:
 
     def read(self) -> tuple[float, float]:
         """Unix seconds, and seconds since boot with the time spent asleep. 0.3 µs."""
+        wall = time()  # first: a pause between the two must not put the wall clock ahead for good
         at = clock_gettime(CLOCK_BOOTTIME)
-        ahead = time() - at
+        ahead = wall - at
         if ahead > self._ahead:  # a comparison, not max(): this runs on every request
             self._ahead = ahead
         elif self._ahead - ahead > ALARM_S and not self._alarmed:

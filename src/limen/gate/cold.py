@@ -7,8 +7,9 @@ ask that waits in line looks into memory again when its turn comes, so a crowd f
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from threading import Lock
 from typing import NamedTuple, Protocol
@@ -19,6 +20,7 @@ from limen.core.record import Record
 from limen.core.rules import Rules
 from limen.core.verdict import UNAVAILABLE, Ask, Verdict
 from limen.gate.check import Gate
+from limen.gate.strangers import address_block
 
 TRIES = 8
 """How often an ask is put again before it is refused as unavailable: each try needs a change to have come between."""
@@ -51,36 +53,61 @@ class Store(Protocol):
 
 
 class Cold:
-    """Answers what ``Gate.check`` could not, with at most *threads* reads at once and *waiting* more in line."""
+    """Answers what ``Gate.check`` could not, with at most *threads* reads at once and *waiting* more in line.
+
+    Who comes from one block of addresses has at most an eighth of the line: anybody can make up ids that have to be
+    looked for. Catching up has a thread of its own, so that no such crowd holds up the keys that are in memory.
+    """
 
     def __init__(self, gate: Gate, store: Store, *, threads: int = 4, waiting: int = 1_024) -> None:
         self._gate, self._store = gate, store
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="limen-gate")
+        self._keeper = ThreadPoolExecutor(1, thread_name_prefix="limen-keep-up")
         self._room = waiting + threads
-        self._catching_up = Lock()
+        self._share = max(threads, self._room // 8)
+        self._waiting: Counter[str] = Counter()
+        self._lock, self._catching_up = Lock(), Lock()
+        self._next: Future[None] | None = None  # a catching up that has not begun: whoever comes now may wait for it
+        self._down = False
         self.failures = 0
-        """How many asks were answered with ``unavailable`` because the store could not be read."""
+        """How many asks were answered with ``unavailable``."""
 
     async def keep_up(self) -> None:
         """Catch up with the change log, off the event loop: for a door that is about to read a request by the rules.
 
         Where the store is down, the rules stay what they were; what is decided by them says so.
         """
+        with self._lock:
+            if self._next is None:
+                self._next = self._keeper.submit(self._begin)
+            coming = self._next
         with suppress(StoreDown):
-            await asyncio.get_running_loop().run_in_executor(self._pool, self.catch_up)
+            await asyncio.shield(asyncio.wrap_future(coming))
+
+    def _begin(self) -> None:
+        with self._lock:
+            self._next = None  # from here on it reads: who comes later waits for the one after it
+        self.catch_up()
 
     async def decide(self, ask: Ask) -> Verdict:
         """The verdict on *ask*, whatever it takes; 503 in it when the store is down or too many wait."""
         verdict = self._gate.check(ask)
         if verdict is not None:
             return verdict
-        if self._room <= 0:
-            return self._unavailable()
-        self._room -= 1
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._pool, self._settle, ask)
-        finally:
-            self._room += 1
+        block = address_block(ask.address)
+        with self._lock:
+            if self._waiting.total() >= self._room or (block and self._waiting[block] >= self._share):
+                return self._unavailable()
+            self._waiting[block] += 1
+        future = self._pool.submit(self._settle, ask)
+        future.add_done_callback(lambda _: self._leave(block))
+        return await asyncio.wrap_future(future)
+
+    def _leave(self, block: str) -> None:
+        with self._lock:
+            self._waiting[block] -= 1
+            if not self._waiting[block]:
+                del self._waiting[block]
 
     def decide_now(self, ask: Ask) -> Verdict:
         """As ``decide``, for a caller that may block: a WSGI application, the command line, a test."""
@@ -110,18 +137,33 @@ class Cold:
         """Apply every change that had answered when this was called. Raises ``StoreDown``."""
         gate = self._gate
         with self._catching_up:
+            if self._down:
+                raise StoreDown("The state folder was replaced. Restart every process of this installation.")
             epoch = gate.lease.epoch()
             if gate.lease.holds():
                 return
             changes = self._store.changes(gate.directory.applied)
-            if changes.rules or changes.everything:
+            everything = changes.everything or changes.head < gate.directory.applied  # else a backup was put back
+            if changes.rules or everything:
                 gate.rules = self._store.rules()
-            if changes.everything:
+            if everything:
                 gate.directory.clear(changes.head)
             else:
                 gate.directory.forget(places=changes.places, owners=changes.owners, head=changes.head)
             gate.lease.renew(epoch)
 
+    def close_down(self) -> None:
+        """Answer nothing from memory any more: nobody tells this process what changes."""
+        with self._catching_up:
+            self._down = True
+            self._gate.lease.drop()
+
+    def probe(self) -> None:
+        """Read the store, whether there is need to or not. Raises ``StoreDown``."""
+        self._store.changes(self._gate.directory.applied)
+        self.catch_up()
+
     def close(self) -> None:
         """Let go of the threads, once what they do is done."""
         self._pool.shutdown(wait=True)
+        self._keeper.shutdown(wait=True)

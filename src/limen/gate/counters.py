@@ -18,8 +18,9 @@ Want = tuple[Limit, bytes]
 
 
 Taken = tuple[bool, Limit, int, float]
-"""Whether it was granted; the limit with the least remaining, or the one that refused; how much of it remains; and the
-seconds until its window ends, when it is full again. A plain tuple: a named one costs three times as much to make."""
+"""Whether it was granted; the limit with the least remaining, or, of those that refused, the last to have room again;
+how much of it remains; and the seconds until its window ends, when it is full again. A plain tuple: a named one costs
+three times as much to make."""
 
 
 class Counters(Protocol):
@@ -46,7 +47,6 @@ class _Table:
 
     def open(self, limit: Limit, whose: bytes, at: float) -> _Cell:
         """A new window for *whose*. Turns the generations first when it is time: what is dropped has long ended."""
-        self.span_s = max(self.span_s, limit.window_s)
         if at >= self.turns_at:
             self.old, self.young = self.young, {}
             self.turns_at = at + self.span_s
@@ -82,12 +82,16 @@ class MemoryCounters:
             return self._take_all(wants, at)
 
     def _take_all(self, wants: Sequence[Want], at: float) -> Taken:
-        held = []
+        held, refusing, opens_in = [], None, -math.inf
         for limit, whose in wants:
             table, cell = self._window(limit, whose, at)
             if limit.count <= (0 if cell is None else cell[1]):
-                return False, limit, 0, float(limit.window_s) if cell is None else cell[0] - at
+                ends_in = float(limit.window_s) if cell is None else cell[0] - at
+                if ends_in > opens_in:  # who waits until then finds room in all of them
+                    refusing, opens_in = limit, ends_in
             held.append((limit, whose, table, cell))
+        if refusing is not None:
+            return False, refusing, 0, opens_in
         tightest, least, ends_at = held[0][0], math.inf, at
         for limit, whose, table, open_cell in held:
             cell = open_cell or table.open(limit, whose, at)
@@ -98,8 +102,8 @@ class MemoryCounters:
 
     def _window(self, limit: Limit, whose: bytes, at: float) -> tuple[_Table, _Cell | None]:
         """The table of *limit*, and the window of *whose* in it that is open at *at*."""
-        table = self._tables.get(limit.name)
+        table = self._tables.get(limit.windows)
         if table is None:
-            table = self._tables[limit.name] = _Table(at, limit.window_s)
+            table = self._tables[limit.windows] = _Table(at, limit.window_s)
         cell = table.young.get(whose) or table.old.get(whose)
         return table, (None if cell is None or at >= cell[0] else cell)

@@ -27,8 +27,11 @@ STALE_BOUND = 10_000
 class Directory:
     """The records that this process holds. Look-ups take no lock; fills and forgettings take one."""
 
-    def __init__(self, digests: Mapping[int, Digest], *, bound: int, unknown_bound: int) -> None:
-        """*digests*: pepper version to digest. At most *bound* records and *unknown_bound* unknown ids are held."""
+    def __init__(self, digests: Mapping[int, Digest], *, bound: int, unknown_bound: int, freezes: bool = False) -> None:
+        """*digests*: pepper version to digest. At most *bound* records and *unknown_bound* unknown ids are held.
+
+        *freezes*: records are taken out of the garbage collector's sight, and with them whatever else the process
+        holds at that moment: for a process that is the gate's own."""
         self._digests = digests
         self._half, self._unknown_half = max(1, bound // 2), max(1, unknown_bound // 2)
         self._young: dict[bytes, Record] = {}
@@ -37,7 +40,7 @@ class Directory:
         self._unknown: dict[bytes, None] = {}
         self._unknown_old: dict[bytes, None] = {}
         self._lock = Lock()
-        self._fills = 0
+        self._fills, self._freezes = 0, freezes
         self.applied = 0
         """The change up to which everything held here is known to be right."""
 
@@ -50,7 +53,8 @@ class Directory:
         record = self._young.get(place) or self._promote(place)
         if record is None or (self._stale and self._is_stale(record)):
             return None
-        return record if same(self._digests[record.pepper](text), record.digest) else None
+        digest = self._digests.get(record.pepper)  # a pepper that came after this process is not in hand
+        return record if digest is not None and same(digest(text), record.digest) else None
 
     def settled(self, text: bytes) -> str:
         """Why *text* was not found: ``wrong_secret``, ``unknown_id``, or ``""`` where only the store can tell.
@@ -60,9 +64,12 @@ class Directory:
         place = locator(text)
         record = self._young.get(place) or self._old.get(place)
         if record is not None:
-            return "" if self._is_stale(record) else "wrong_secret"
-        digest = next(iter(self._digests.values()))(text)
-        same(digest, digest)
+            digest = self._digests.get(record.pepper)
+            if digest is None or self._is_stale(record) or same(digest(text), record.digest):
+                return ""  # or it has been filled since it was not found
+            return "wrong_secret"
+        made = next(iter(self._digests.values()))(text)
+        same(made, made)
         return "unknown_id" if place in self._unknown or place in self._unknown_old else ""
 
     def _is_stale(self, record: Record) -> bool:
@@ -95,12 +102,12 @@ class Directory:
                 record.snapshot = self.applied if snapshot == self.applied else snapshot  # one number, not a million
                 self._old.pop(place, None)
                 self._admit(place, record)
+                self._fills += 1
             else:
                 if len(self._unknown) >= self._unknown_half:
                     self._unknown_old, self._unknown = self._unknown, {}
                 self._unknown[place] = None
-            self._fills += 1
-            due = self._fills % FREEZE_EVERY == 0
+            due = self._freezes and record is not None and self._fills % FREEZE_EVERY == 0
         if due:
             gc.collect()  # what is garbage by now must not be frozen with the rest
             gc.freeze()
@@ -117,10 +124,10 @@ class Directory:
                 self._empty()
 
     def clear(self, head: int) -> None:
-        """Drop everything: a new profile may read every record differently."""
+        """Drop everything, and hold what is right up to *head*: a new profile may read every record differently."""
         with self._lock:
             self._empty()
-            self.applied = max(self.applied, head)
+            self.applied = head
 
     def _empty(self) -> None:
         self._young, self._old, self._stale = {}, {}, {}

@@ -15,6 +15,7 @@ import fcntl
 import itertools
 import mmap
 import os
+import re
 import struct
 from collections.abc import Iterator
 from contextlib import suppress
@@ -22,6 +23,8 @@ from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING
 from zlib import crc32
+
+from limen.core.keys import BODY_CHARS
 
 if TYPE_CHECKING:
     from limen.core.routes import Operation
@@ -38,6 +41,21 @@ KIND_DECISION, KIND_OUTCOME, KIND_TALLY = 1, 2, 3
 _SEEDS = 0xFFFFFFFF  # a number's remainder by this differs wherever one byte of the number does
 MAX_METHOD, MAX_PATH = 16, 1_024
 """How much of a method and of a path is recorded, in bytes."""
+
+_KEY_CHARS = BODY_CHARS + 2
+"""The least that a key has: a prefix is a character and ``_``."""
+
+_UNDERSCORE, _PERCENT = 0x5F, 0x25  # looked for as numbers: as bytes they cost eight times as much
+
+_KEY = re.compile(rb"(_|%%5[Ff])(?:[0-9A-Za-z]|%%[0-9A-Fa-f]{2}){%d,}" % BODY_CHARS)
+"""What has the form of a key, of whatever API, also where it is percent-encoded."""
+
+
+def recorded(path: bytes) -> bytes:
+    """What is recorded of *path*: its beginning, without the keys that a careless caller put into it (C020)."""
+    if _UNDERSCORE in path or _PERCENT in path:
+        path = _KEY.sub(b"\\1\xe2\x80\xa6", path)  # before it is cut: of a key that is cut, a part would stay
+    return path[:MAX_PATH]
 
 
 class JournalFull(Exception):
@@ -73,6 +91,16 @@ class Journal:
         self._maker.start()
         self._wanted.set()
 
+    def has_room(self) -> bool:
+        """Whether a request may be admitted: there is a segment in reserve, or a quarter of this one.
+
+        So what has been admitted finds room for its outcome, and no limit is spent on what cannot be recorded.
+        """
+        if self._next is not None or self._end - self._at > self._segment_bytes >> 2:
+            return True
+        self._wanted.set()  # nothing is appended any more that would ask for a segment: there may be room by now
+        return False
+
     def reading_id(self, reading: int) -> str:
         """The name of entry *reading* for the world outside: unique over all processes and times."""
         return f"{self._prefix}{reading:x}"
@@ -81,7 +109,7 @@ class Journal:
         self, code: Code, ask: Ask, locator: bytes, operation: Operation | None, version: Version | None
     ) -> int:
         """Record a decision on a known key (R71): its number, or 0 where there is no room for it."""
-        path = ask.path if len(ask.path) < MAX_PATH else ask.path[:MAX_PATH]
+        path = ask.path if len(ask.path) < _KEY_CHARS else recorded(ask.path)
         tags = (
             ask.method[:MAX_METHOD],
             b"" if operation is None else operation.tag,

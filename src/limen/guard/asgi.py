@@ -12,6 +12,7 @@ import os
 import weakref
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from limen.core.answers import caller_headers, refusal
 from limen.core.carriers import Carried, is_preflight
@@ -34,6 +35,7 @@ ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 Header = tuple[bytes, bytes]
 
 NO_STORE: Header = (b"cache-control", b"no-store")
+_PERCENT = 0x25
 _REQUESTS = frozenset({"http", "websocket"})
 _STARTS = frozenset({"http.response.start", "websocket.accept", "websocket.http.response.start"})
 _ours: weakref.WeakSet[Guard] = weakref.WeakSet()
@@ -68,7 +70,7 @@ class Guard:
         self.app, self.api, self._settings, self._check = app, api, settings, check
         self._environment = environment.encode()
         self._post: _Post | None = None
-        self._opening = asyncio.Lock()
+        self._opening: asyncio.Task[_Post] | None = None
         _ours.add(self)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -106,21 +108,24 @@ class Guard:
         told = caller_headers(verdict, rules, now)
         if carried.query != scope["query_string"]:
             told = (*told, NO_STORE)  # its key was in the URL: nobody keeps the answer (C2)
+            scope["query_string"] = carried.query  # the server's own scope: what it may write into its log
         await _pass(self.app, _inner(scope, verdict, carried), receive, send, _Journalled(post, verdict, told))
 
     async def _preflight(self, scope: Scope, receive: Receive, send: Send, rules: Rules) -> None:
         """Answer a preflight where keys of this API are used from browsers; else it is the application's business."""
-        if rules.cross_origin:
+        if not rules.preflighted(scope["headers"], _raw_path(scope)):
+            await _answer_problem(scope, send, "operation_unknown")
+        elif rules.cross_origin:
             await _send(scope, send, 204, preflight_headers(rules), b"")
         else:
             carried = rules.carriers.read(scope["headers"], _raw_path(scope), scope["query_string"])
             await self.app(_inner(scope, Verdict(OK, None, None, None), carried), receive, send)
 
     async def _open(self) -> _Post:
-        async with self._opening:
-            if self._post is None:
-                self._post = await asyncio.to_thread(self._open_now)
-            return self._post
+        if self._opening is None or (self._opening.done() and self._post is None):
+            self._opening = asyncio.create_task(asyncio.to_thread(self._open_now))
+        self._post = await asyncio.shield(self._opening)  # who leaves while it opens does not leave it half open
+        return self._post
 
     def _open_now(self) -> _Post:
         from limen.app import App  # here: importing a guard loads no SQL
@@ -162,16 +167,16 @@ class Guard:
         self._forget()
 
     def _forget(self) -> None:
-        self._post = None
-        self._opening = asyncio.Lock()
+        self._post = self._opening = None
 
 
 def _raw_path(scope: Scope) -> bytes:
-    """The path as the client sent it. Raises RuntimeError where the server keeps it to itself."""
-    path: bytes | None = scope.get("raw_path")
-    if path is None:
+    """The path as the client sent it; empty where the application would see another. Raises RuntimeError."""
+    raw: bytes | None = scope.get("raw_path")
+    if raw is None:
         raise RuntimeError("this server gives an application no raw_path, and Guard decides by nothing else")
-    return path
+    said = unquote(raw.decode("latin-1")) if _PERCENT in raw else raw.decode("latin-1")
+    return raw if said == scope["path"] else b""  # rewritten on the way: the application would see another path
 
 
 def _inner(scope: Scope, verdict: Verdict, carried: Carried) -> Scope:

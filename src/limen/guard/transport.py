@@ -11,6 +11,7 @@ Networks = tuple[IPv4Network | IPv6Network, ...]
 
 
 _SAFE = ({b"https"}, {b"wss"})
+_UNSAFE = (b"http", b"ws")
 
 
 @lru_cache(maxsize=4_096)
@@ -40,10 +41,11 @@ def origin_of(peer: str | None, scheme: str, headers: Iterable[Header], trusted:
     *peer* is who is connected. Only a peer that is trusted is believed: of X-Forwarded-For the last address that is
     not itself a trusted proxy's, and X-Forwarded-Proto.
     """
-    if not peer:  # a unix socket
-        return None, True
-    if not trusted or not within(peer, trusted):
-        return peer, scheme in ("https", "wss") or is_loopback(peer)
+    if not peer or not trusted or not within(peer, trusted):
+        near = not peer or is_loopback(peer)  # without a peer: a unix socket
+        if near and any(name == b"x-forwarded-proto" and value.strip().lower() in _UNSAFE for name, value in headers):
+            return peer or None, False  # that a caller came in the clear is believed of anybody
+        return peer or None, near or scheme in ("https", "wss")
     forwarded = [value for name, value in headers if name == b"x-forwarded-for"]
     protocols = {value.strip().lower() for name, value in headers if name == b"x-forwarded-proto"}
     hops = [hop.strip().decode("ascii", "replace") for value in forwarded for hop in value.split(b",")]

@@ -6,18 +6,20 @@ secret, and nobody else (``docs/reference/gate.md``).
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 import msgspec
 
 from limen.app import App, GateHouse
-from limen.core.answers import NOBODY, caller_headers, identity_headers, refusal
+from limen.core.answers import NOBODY, READING, caller_headers, identity_headers, refusal
 from limen.core.carriers import is_preflight
 from limen.core.keys import same
 from limen.core.problems import ProblemError
+from limen.core.rules import Rules
 from limen.core.verdict import OK, Ask
-from limen.guard.transport import Networks, is_loopback, within
+from limen.guard.transport import Networks, within
 from limen.http.body import BodyTooLarge, read_body
 from limen.http.outcomes import OutcomesBody, record
 from limen.http.verify import VerifyBody, verify
@@ -105,7 +107,7 @@ class Door:
         for name, value in headers:
             slot = _FORWARDED.get(name)
             if slot is not None:
-                if slot <= _URI and forwarded[slot] is not None:
+                if slot != _FOR and forwarded[slot] is not None:
                     await problem(send, "request_malformed", f"{name.decode()} was sent twice.")
                     return
                 forwarded[slot] = value
@@ -114,10 +116,10 @@ class Door:
             await problem(send, "request_malformed", "X-Forwarded-Method and X-Forwarded-Uri are required.")
             return
         if method == b"OPTIONS" and is_preflight(method, headers):
-            await reply(send, 200, (*NOBODY, NO_STORE), b"")
+            await self._preflight(send, headers, rules, uri)
             return
         address = _client(hops, self._app.settings.trusted_proxies)
-        if proto is not None and proto.lower() not in _SAFE and not is_loopback(address or ""):
+        if not (hops is None if proto is None else proto.lower() in _SAFE):  # neither: the caller itself asks
             await problem(send, "https_required")
             return
         path, _, query = uri.partition(b"?")
@@ -131,13 +133,19 @@ class Door:
             verdict = await house.cold.decide(ask)
             rules = gate.rules  # those that it was decided by may have come with it
         if verdict.code is OK:
-            answer = (*identity_headers(verdict), *caller_headers(verdict, rules, now), NO_STORE)
-            if verdict.reading:
-                answer = (*answer, (b"limen-reading", gate.journal.reading_id(verdict.reading).encode()))
+            name = gate.journal.reading_id(verdict.reading).encode() if verdict.reading else b""
+            answer = (*identity_headers(verdict), (READING, name), *caller_headers(verdict, rules, now), NO_STORE)
             await reply(send, 200, answer, b"")
             return
         refused = refusal(verdict, ask, rules)
         await reply(send, refused.status, refused.headers, refused.body)
+
+    async def _preflight(self, send: Send, headers: list[Header], rules: Rules, uri: bytes) -> None:
+        """A CORS preflight asks for no credential, but for an operation there is."""
+        if rules.preflighted(headers, uri.partition(b"?")[0]):
+            await reply(send, 200, (*NOBODY, (READING, b""), NO_STORE), b"")
+        else:
+            await problem(send, "operation_unknown")
 
     async def _other(self, scope: Scope, receive: Receive, send: Send, path: str) -> None:
         """Everything but forward authentication: small and rarely asked."""
@@ -156,7 +164,7 @@ class Door:
             except BodyTooLarge as error:
                 await problem(send, "request_too_large", str(error))
             except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-                await problem(send, "request_malformed", f"{error}.")
+                await problem(send, "request_malformed", _mistake(error))
             except ProblemError as error:
                 await problem(send, error.problem.code, error.detail)
 
@@ -164,7 +172,7 @@ class Door:
         asked = self._verify.decode(body)
         house = self._houses.get(asked.api)
         if house is None:
-            raise ProblemError("api_unknown", f"This process does not decide for API {asked.api!r}.")
+            raise ProblemError("api_unknown", f"This process does not decide for API {asked.api[:16]!r}.")
         answer = await verify(asked, house, self._clock, self._app.settings.environment)
         await reply(send, 200, (JSON, NO_STORE), msgspec.json.encode(answer))
 
@@ -174,7 +182,10 @@ class Door:
 
     async def _health(self, send: Send, path: str) -> None:
         """Alive: this process answers. Ready: each gate of it can decide, and the store can be read."""
-        waiting = [] if path == "/livez" else [name for name, house in self._houses.items() if not house.ready()]
+        waiting = []
+        for name, house in self._houses.items() if path == "/readyz" else ():
+            if not await asyncio.to_thread(house.ready):
+                waiting.append(name)
         body = msgspec.json.encode({"status": "unavailable" if waiting else "ok", "waiting": waiting})
         await reply(send, 503 if waiting else 200, (JSON, NO_STORE), body)
 
@@ -188,3 +199,9 @@ def _client(hops: bytes | None, trusted: Networks) -> str | None:
         return None
     named = [hop.strip().decode("ascii", "replace") for hop in reversed(hops.split(b","))]
     return next((hop for hop in named if not within(hop, trusted)), named[-1]) if trusted else named[0]
+
+
+def _mistake(error: Exception) -> str:
+    """What is wrong with a body. The name of a member that is not known is not repeated: it may be a key."""
+    said = str(error)
+    return "The body has a member that is not documented." if "unknown field" in said else f"{said}."

@@ -77,7 +77,8 @@ def _fit_keys(tx: Tx, api: str, profile: Profile, held: Profile) -> None:
     if profile.owner_type != held.owner_type:
         raise ProblemError("profile_conflict", "The type of owner cannot change: keys are not handed over (C12).")
     _end_by_date(tx, api)
-    for found in _rows.classes_in_use(tx.connection, api):
+    in_use = _rows.classes_in_use(tx.connection, api)
+    for found in in_use:
         before, after = (_prefix(each, found.key_class, found.environment) for each in (held, profile))
         if after is None:
             raise ProblemError(
@@ -89,6 +90,10 @@ def _fit_keys(tx: Tx, api: str, profile: Profile, held: Profile) -> None:
                 "profile_conflict",
                 f"Keys of class {found.key_class} in {found.environment} begin with {before}, not with {after}.",
             )
+    if in_use and (wider := _wider(profile, held)):
+        raise ProblemError(
+            "profile_conflict", f"Keys that exist would get more than they were issued with: {', '.join(wider)} (C4)."
+        )
     if profile.keys.max_active_per_owner == 1 and held.keys.max_active_per_owner != 1:
         several = _rows.owners_with_several(tx.connection, api)
         if several:
@@ -96,6 +101,18 @@ def _fit_keys(tx: Tx, api: str, profile: Profile, held: Profile) -> None:
                 "profile_conflict", f"It allows one active key, but more are held by {', '.join(several)}."
             )
         _rows.take_slots(tx.connection, api)
+
+
+def _wider(profile: Profile, held: Profile) -> list[str]:
+    """The scopes that come to imply more, by name. One that implies all was issued as that."""
+    wider = []
+    for name, scope in profile.catalogue.scopes.items():
+        stated = profile.document["scopes"][name]
+        everything = isinstance(stated, dict) and stated.get("implies") == "all"
+        before = held.catalogue.closure.get(name)
+        if before is not None and not everything and not profile.catalogue.closure[name] <= before:
+            wider.append(f"{scope.name} implies {', '.join(sorted(profile.catalogue.closure[name] - before))}")
+    return wider
 
 
 def _prefix(profile: Profile, key_class: str, environment: str) -> str | None:

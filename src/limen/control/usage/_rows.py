@@ -29,8 +29,8 @@ def drop_mark(connection: Connection, segment: str) -> None:
 
 
 def add_readings(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
-    """Readings, in one statement."""
-    connection.execute(insert(readings), rows)
+    """Readings, in one statement. What is there already is the same reading: a number is given once."""
+    connection.execute(insert(readings).on_conflict_do_nothing(), rows)
 
 
 def add_outcomes(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
