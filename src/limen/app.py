@@ -138,7 +138,13 @@ class App:
         app = cls(settings, store, digests)
         with store.write(app._tx(Actor("terminal", "init"))) as tx:
             pepper.remember(tx.connection, digests, tx.now)
-            installation.remember(tx.connection, settings.state_folder, draw_id(tx.entropy), tx.now)
+            installation.remember(
+                tx.connection,
+                settings.state_folder,
+                database=settings.database_path,
+                new_id=draw_id(tx.entropy),
+                now=tx.now,
+            )
         app.close()
         return cls.open(settings)
 

@@ -162,9 +162,11 @@ class Drainer:
             try:
                 drain(self._app)
                 self.failure = ""
-            except Exception as error:  # the journal keeps what it has, and the next round tries again
-                if not self.failure:
-                    _log.exception("draining the journal failed; it is tried again every round")
+            except (StoreDown, OSError) as error:
+                self.failure = str(error)  # the journal keeps what it has, and the next round tries again
+            except Exception as error:  # a fault of ours, which must not end the thread: the journal would run full
+                if str(error) != self.failure:
+                    _log.exception("draining failed; it is tried again every round")
                 self.failure = str(error)
 
     def stop(self) -> None:

@@ -127,6 +127,8 @@ def test_a_key_can_be_revoked_in_whatever_state_it_is(
 def test_a_key_that_is_deleted_is_revoked_and_hidden_and_its_row_stays(desk: Desk, key: str, before: str) -> None:
     if before != "active":
         desk.act(keys.deactivate if before == "inactive" else keys.revoke, key)
+    ended = (desk.now, "") if before == "revoked" else (desk.now + 5, "deleted")
+    desk.now += 5
     told = desk.said()
     assert desk.act(keys.delete, key) is None
     assert desk.said()[len(told) :] == [Said("keys.delete", "key.deleted", "creator", key)]
@@ -134,6 +136,7 @@ def test_a_key_that_is_deleted_is_revoked_and_hidden_and_its_row_stays(desk: Des
     (hidden,) = desk.ask(keys.listed, hidden=True)
     assert (hidden.key, hidden.state) == (key, "revoked")
     assert desk.rows("select state, slot, deleted_at from keys") == [("revoked", None, desk.now)]
+    assert desk.rows("select ended_at, ended_reason from keys") == [ended]
 
 
 # -- and what the gate makes of it ----------------------------------------------------------------------------------

@@ -179,11 +179,36 @@ def test_the_end_of_a_version_is_told_in_the_form_of_the_profile(
 ) -> None:
     versioning = Versioning("header", "X-Api-Version", "date", said, "X-Next-Version", ())
     profile = new.profile(versioning=versioning, errors=Errors(style, {}))
-    assert new.rules(profile, (DEPRECATED,)).lifecycle[b"2025-06-26"] == (
+    rules = new.rules(profile, (DEPRECATED, ACTIVE))
+    assert rules.lifecycle(DEPRECATED, NOW) == (
         (b"deprecation", deprecation),
         (b"sunset", b"Fri, 15 Jan 2027 08:01:40 GMT"),
         (b"x-next-version", b"2026-01-15"),
     )
+
+
+@pytest.mark.req("R61", "R81")
+def test_the_version_to_move_to_is_one_that_still_works(new: SimpleNamespace) -> None:
+    """A successor may be gone by now: then its own successor is named, and so on; a circle ends where it began."""
+    first, second = Version("2024-01-01", 0, NOW, "2024-06-01"), Version("2024-06-01", 0, NOW + 10, "2025-01-01")
+    third, lonely = Version("2025-01-01", 0, NOW + 20, "2024-01-01"), Version("2023-01-01", 0, NOW, None)
+    rules = new.rules(versions=(first, second, third, lonely))
+    assert [rules.onward(first, NOW + late) for late in (0, 9, 10, 19)] == ["2024-06-01"] * 2 + ["2025-01-01"] * 2
+    assert rules.onward(first, NOW + 20) in {"2024-01-01", "2024-06-01", "2025-01-01"}
+    assert rules.onward(lonely, NOW) is None
+    assert rules.onward(Version("2022-01-01", 0, 0, "never registered"), NOW) == "never registered"
+
+
+def test_a_preflight_is_for_an_operation_that_there_is(new: SimpleNamespace) -> None:
+    rules = new.rules(new.profile(operations=(PLAIN, Operation("make", "POST", "/things"))))
+    asked = (b"access-control-request-method", b"POST")
+    assert rules.preflighted([asked], b"/things")
+    assert not rules.preflighted([asked], b"/nowhere")
+    assert not rules.preflighted([asked, asked], b"/things")
+    assert not rules.preflighted([(asked[0], b"DELETE")], b"/things")
+    assert not rules.preflighted([], b"/things")
+    in_path = new.profile(operations=(PLAIN,), versioning=Versioning("path", "", "segment", "rfc9745", "", ()))
+    assert new.rules(in_path).preflighted([(asked[0], b"GET")], b"/v1/things")
 
 
 @pytest.mark.parametrize(

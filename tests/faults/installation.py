@@ -132,10 +132,11 @@ class Installation:
 
         wait_until(gone, "the segments of a dead writer to be drained")
 
-    def recorded(self, path: str = "/") -> dict[str, list[Recorded]]:
-        """The readings whose paths begin with *path*, by their paths."""
+    def recorded(self, path: str = "/", since: float = 0.0) -> dict[str, list[Recorded]]:
+        """The readings since *since* (Unix seconds) whose paths begin with *path*, by their paths."""
         same = (outcomes.c.incarnation == readings.c.incarnation) & (outcomes.c.number == readings.c.number)
-        wanted = select(readings, outcomes.c.status).outerjoin(outcomes, same).where(readings.c.path.startswith(path))
+        wanted = select(readings, outcomes.c.status).outerjoin(outcomes, same)
+        wanted = wanted.where(readings.c.path.startswith(path), readings.c.at >= since)
         with self.app.reading() as reader:
             rows = reader.connection.execute(wanted).all()
         found: dict[str, list[Recorded]] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from threading import Timer
 
 import pytest
@@ -28,6 +29,7 @@ class Rounds:
         self.headers = [("x-fanvue-api-key", text), ("x-fanvue-api-version", VERSION)]
         self.behind_guard = factory in (GUARDED, LATE_GUARD)
         self.number = self.received = self.torn = 0
+        self.began = 0.0
         self.server = installation.serve(factory)
 
     def call(self, number: int) -> tuple[str, str]:
@@ -47,6 +49,7 @@ class Rounds:
     def round(self, hand: Hand | None) -> Load:
         """One round; what was answered. *hand*: drains while the load runs, and is killed at it too."""
         self.number += 1
+        self.began = time.time() - 1
         server, load = self.server.ready(), Load(self.ask)
         if hand is not None:
             hand.tell("drain", again=True, entries=200, killed_after_ms=self.chance.uniform(50, 400))
@@ -65,7 +68,7 @@ class Rounds:
 
     def lost(self, load: Load) -> list[str]:
         """The paths whose answers were received, and that are not in the readings exactly once and as answered."""
-        found = self.installation.recorded(f"/chats/{self.number}-")
+        found = self.installation.recorded(f"/chats/{self.number}-", self.began)
         assert [path for path, each in found.items() if len(each) > 1] == [], "recorded twice"
         return [
             path

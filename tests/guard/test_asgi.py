@@ -212,9 +212,18 @@ async def test_a_key_in_the_query_goes_no_further_and_its_answer_is_kept_by_nobo
 async def test_the_path_as_it_was_sent_decides_and_what_could_be_read_otherwise_is_refused(
     guard: Guard, headers: list[Header], path: bytes
 ) -> None:
-    """A server hands the decoded path on beside the raw one; Guard never looks at it."""
-    answer = await ask(guard, path, headers, path="/chats")
+    answer = await ask(guard, path, headers)
     assert (answer.status, answer.body["code"]) == (404, "operation_unknown")
+
+
+@pytest.mark.check("C061")
+@pytest.mark.parametrize("seen", ["/users/me", "/chats/", "/Chats", ""])
+async def test_a_path_that_was_rewritten_before_it_came_here_is_refused(
+    guard: Guard, headers: list[Header], seen: str
+) -> None:
+    """The application routes by the decoded path: it must be the one that was decided on."""
+    assert (await ask(guard, b"/chats", headers, path=seen)).status == 404
+    assert (await ask(guard, b"/chats/%E2%82%AC%20x", headers)).status == 200
 
 
 async def test_a_server_that_hides_the_raw_path_is_not_served(guard: Guard, headers: list[Header]) -> None:
@@ -240,6 +249,20 @@ async def test_a_preflight_is_the_applications_business_where_no_key_is_used_fro
     answer = await ask(guard, headers=PREFLIGHT, method="OPTIONS")
     assert (answer.status, answer.header("x-own")) == (200, "1")
     assert answer.header("access-control-allow-origin") is None
+
+
+@pytest.mark.check("C020")
+async def test_a_key_in_the_query_of_a_preflight_goes_no_further_either(new_scene: NewScene) -> None:
+    scene = new_scene(changed("organisation", keys__classes__public__origins=False), api="organisation")
+    guard = Guard(plain, api="organisation", settings=scene.settings)
+    answer = await ask(guard, b"/v1/experiences?a=1&api_key=canary", PREFLIGHT, method="OPTIONS")
+    assert (answer.status, answer.body["query"]) == (200, "a=1")
+    guard.close()
+
+
+async def test_a_preflight_for_what_there_is_not_goes_nowhere(guard: Guard) -> None:
+    assert (await ask(guard, b"/nowhere", PREFLIGHT, method="OPTIONS")).status == 404
+    assert (await ask(guard, headers=[PREFLIGHT[0], (PREFLIGHT[1][0], b"DELETE")], method="OPTIONS")).status == 404
 
 
 async def test_what_only_looks_like_a_preflight_needs_a_key(guard: Guard) -> None:

@@ -56,6 +56,15 @@ def test_nobody_who_is_not_trusted_is_believed() -> None:
             assert origin_of(peer, "http", spoofed, trusted) == (peer, peer == "127.0.0.1")
 
 
+@pytest.mark.req("R76")
+@pytest.mark.parametrize("peer", ["127.0.0.1", "::1", None, ""])
+def test_that_a_caller_came_in_the_clear_is_believed_of_anybody(peer: str | None) -> None:
+    """A proxy on this host that is not listed: it says http, so the key has been on an open line."""
+    for said in ("http", "HTTP", "ws", " http "):
+        assert origin_of(peer, "http", _proto(said), ()) == (peer or None, False)
+    assert origin_of(peer, "http", _proto("https"), ()) == (peer or None, True)
+
+
 @pytest.mark.check("C011")
 @pytest.mark.parametrize(
     ("hops", "address"),

@@ -53,11 +53,25 @@ async def test_an_admitted_request_is_answered_with_who_came(scene: Scene, clien
 async def test_where_nobody_came_the_whole_set_is_there_and_empty(client: httpx2.AsyncClient) -> None:
     """A proxy lets a caller's own header through where ours is absent."""
     public = await client.get(AUTH, headers=_asked(None, "GET /openapi.json"))
-    assert (public.status_code, _identity(public)) == (200, {})
-    assert "limen-reading" not in public.headers
+    assert (public.status_code, _identity(public), public.headers["limen-reading"]) == (200, {}, "")
     preflight = _asked(None, "OPTIONS /chats", Origin="https://a.example", **{"Access-Control-Request-Method": "GET"})
     asked = await client.get(AUTH, headers=preflight)
-    assert (asked.status_code, _identity(asked)) == (200, {})
+    assert (asked.status_code, _identity(asked), asked.headers["limen-reading"]) == (200, {}, "")
+
+
+async def test_a_preflight_is_let_through_for_operations_that_there_are(client: httpx2.AsyncClient) -> None:
+    for call, method, status in [
+        ("/chats", "GET", 200),
+        ("/chats", "DELETE", 404),
+        ("/nowhere", "GET", 404),
+        ("/chats?a=1", "POST", 200),
+        ("/chats", "", 404),
+    ]:
+        asked = {"Origin": "https://a.example", "Access-Control-Request-Method": method}
+        answer = await client.get(AUTH, headers=_asked(None, f"OPTIONS {call}", **asked))
+        assert answer.status_code == status, (call, method)
+    without = await client.get(AUTH, headers=_asked(None, "OPTIONS /chats", Origin="https://a.example"))
+    assert without.status_code == 401
 
 
 @pytest.mark.req("R49")
@@ -177,9 +191,16 @@ async def test_a_caller_that_did_not_come_over_https_is_refused(
     assert (answer.status_code, answer.json()["code"]) == (403, "https_required")
 
 
-async def test_a_caller_on_this_host_may_come_over_http(client: httpx2.AsyncClient, key: str) -> None:
-    asked = _asked(key, **{"X-Forwarded-Proto": "http", "X-Forwarded-For": "127.0.0.1"})
+@pytest.mark.req("R76")
+async def test_a_proxy_that_names_its_caller_has_to_say_how_it_came(client: httpx2.AsyncClient, key: str) -> None:
+    """Who names neither is the caller itself: an API on this host that asks for its own purposes."""
+    asked = {name: value for name, value in _asked(key).items() if name != "X-Forwarded-Proto"}
+    assert (await client.get(AUTH, headers=asked)).status_code == 403
+    del asked["X-Forwarded-For"]
     assert (await client.get(AUTH, headers=asked)).status_code == 200
+    assert (await client.get(AUTH, headers={**asked, "X-Forwarded-Proto": "wss"})).status_code == 200
+    claimed = {**asked, "X-Forwarded-Proto": "http", "X-Forwarded-For": "127.0.0.1"}
+    assert (await client.get(AUTH, headers=claimed)).status_code == 403
 
 
 async def test_the_query_of_the_uri_is_read_for_keys_alone(new_scene: NewScene, new_client: NewClient) -> None:

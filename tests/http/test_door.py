@@ -135,6 +135,7 @@ def _request(*headers: bytes) -> bytes:
     return b"\r\n".join([b"GET /gate/auth/creator HTTP/1.1", b"Host: x", b"Connection: close", *headers, b"", b""])
 
 
+_FORWARDED = (b"X-Forwarded-Method: GET", b"X-Forwarded-Proto: https")
 HOSTILE: dict[str, tuple[bytes, set[bytes]]] = {
     "10,000 headers": (_request(*(b"X-%d: 1" % number for number in range(10_000))), {b"413", b"431"}),
     "150 headers": (_request(*(b"X-%d: 1" % number for number in range(150))), {b"400", b"413", b"431"}),
@@ -144,7 +145,7 @@ HOSTILE: dict[str, tuple[bytes, set[bytes]]] = {
         {b"401", b"431"},
     ),
     "a forwarded address of 200 kB": (
-        _request(b"X-Forwarded-Method: GET", b"X-Forwarded-Uri: /chats", b"X-Forwarded-For: " + b"1" * 200_000 + b".1"),
+        _request(*_FORWARDED, b"X-Forwarded-Uri: /chats", b"X-Forwarded-For: " + b"1" * 200_000 + b".1"),
         {b"401", b"431"},
     ),
     "a forwarded path of 200 kB": (

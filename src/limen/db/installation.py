@@ -29,29 +29,30 @@ def require_folder(folder: Path) -> Path:
     return folder
 
 
-def remember(connection: Connection, folder: Path, new_id: str, now: float) -> None:
+def remember(connection: Connection, folder: Path, *, database: Path, new_id: str, now: float) -> None:
     """Database and folder carry the same id. Raises ProblemError where one of them belongs to another.
 
     A folder that is made anew gets a new id, so that the one before it is of no more use; and none is made while that
     one is still there: two folders have two epochs, and what is revoked by the one goes unseen by the other.
     """
     row = connection.execute(select(installation)).one_or_none()
+    places = {"folder": str(folder.resolve()), "database": str(database.resolve())}
     path = folder / FILE
     if path.exists():
         if row is None or path.read_text() != row.id:
             raise _belongs_elsewhere(folder)
         return
     if row is None:
-        connection.execute(insert(installation).values(id=new_id, folder=str(folder.resolve()), created_at=now))
+        connection.execute(insert(installation).values(id=new_id, created_at=now, **places))
     else:
         before = Path(row.folder) / FILE
-        if before.exists() and before.read_text() == row.id:
+        if row.database == places["database"] and before.exists() and before.read_text() == row.id:
             raise ProblemError(
                 "store_not_ready",
                 f"The state folder of this database is {row.folder}. Set LIMEN_STATE to it; or stop every process of "
                 "this installation, move that folder away, and run 'limen init' again.",
             )
-        connection.execute(update(installation).values(id=new_id, folder=str(folder.resolve())))
+        connection.execute(update(installation).values(id=new_id, **places))
     written = folder / f"{FILE}.new"
     written.write_text(new_id)
     written.replace(path)

@@ -30,7 +30,8 @@ installation = Table(  # one row: which state folder belongs to this database
     "installation",
     metadata,
     Column("id", Text, primary_key=True),
-    Column("folder", Text, nullable=False),  # where it was made; it may be moved together with the database
+    Column("folder", Text, nullable=False),  # where the folder was made, and for a database at which path:
+    Column("database", Text, nullable=False),  # both may be copied or moved together
     Column("created_at", Double, nullable=False),
 )
 

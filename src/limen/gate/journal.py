@@ -98,8 +98,7 @@ class Journal:
         """
         if self._next is not None or self._end - self._at > self._segment_bytes >> 2:
             return True
-        self._wanted.set()  # nothing is appended any more that would ask for a segment: there may be room by now
-        return False
+        return not self._closed and self._spare()  # the maker is late, or there was no room and is by now
 
     def reading_id(self, reading: int) -> str:
         """The name of entry *reading* for the world outside: unique over all processes and times."""
@@ -187,14 +186,19 @@ class Journal:
             os.close(file)
         return segment, path
 
+    def _spare(self) -> bool:
+        """Whether there is a segment in reserve, by now."""
+        with self._making, suppress(JournalFull, OSError):
+            self._next = self._next or self._make()
+        return self._next is not None
+
     def _keep_ahead(self) -> None:
         while True:
             self._wanted.wait()
             self._wanted.clear()
             if self._closed:
                 return
-            with self._making, suppress(JournalFull, OSError):  # asked for again, and told of, at the next roll
-                self._next = self._next or self._make()
+            self._spare()  # where there is no room, it is asked for again before the next request is admitted
 
     def abandon(self) -> None:
         """In a forked child: let go of the parent's files, and touch nothing in them."""

@@ -152,7 +152,6 @@ def delete(tx: Tx, key: str) -> None:
     if row.state != "revoked":
         _end(tx, row, "revoked", reason="deleted")
     _rows.change(tx.connection, key, deleted_at=tx.now)
-    tx.change("key", api=row.api, subject=row.locator)
     tx.record("keys.delete", events.KeyDeleted(api=row.api, subject=key, owner=row.owner))
 
 

@@ -31,6 +31,7 @@ def _create_installation() -> None:
         "installation",
         sa.Column("id", sa.Text(), primary_key=True),
         sa.Column("folder", sa.Text(), nullable=False),
+        sa.Column("database", sa.Text(), nullable=False),
         sa.Column("created_at", sa.Double(), nullable=False),
     )
     op.create_table(
