@@ -169,5 +169,5 @@ def test_tls_is_served_from_1_2_on_and_plain_http_is_not_answered(
     assert until(up)
     assert status(ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_2) == 200
     assert answers(port) == 0
-    with pytest.warns(DeprecationWarning), pytest.raises((ssl.SSLError, OSError)):
+    with pytest.warns(DeprecationWarning, match="TLSv1"), pytest.raises((ssl.SSLError, OSError)):
         status(ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1)
