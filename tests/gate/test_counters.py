@@ -243,6 +243,17 @@ def test_a_window_that_was_opened_before_the_turn_goes_on_after_it(new_counters:
     assert counters.take([(LIMIT, b"b")], 19.0)[0] is True
 
 
+@pytest.mark.parametrize("callers", [37, 39, 40, 41, 79, 81])
+def test_in_a_dense_row_of_callers_each_window_lasts_to_its_end(
+    new_counters: Callable[[], Counters], callers: int
+) -> None:
+    """Somebody comes every quarter of a second, and each comes again about when the window of 10 s ends."""
+    counters, oracle, limit = new_counters(), Oracle(), Limit("allowance", 1, 10)
+    for number in range(2_000):
+        wants = [(limit, b"%d" % (number % callers))]
+        assert counters.take(wants, number / 4)[0] == oracle.take(wants, number / 4)
+
+
 @given(st.lists(st.tuples(st.sampled_from([3, 10]), whoses, st.floats(0, 8)), max_size=60))
 def test_no_window_is_let_go_of_before_it_has_ended(steps: list[tuple[int, bytes, float]]) -> None:
     counters, oracle, at = MemoryCounters(), Oracle(), 0.0
