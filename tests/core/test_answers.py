@@ -242,7 +242,6 @@ def test_placeholders_are_filled_at_any_depth_and_numbers_stay_numbers(new: Simp
     }
 
 
-@pytest.mark.req("R18")
 @pytest.mark.check("C042")
 @pytest.mark.parametrize("code", REFUSALS, ids=lambda code: code.slug)
 def test_no_refusal_holds_anything_of_a_credential(code: Code, rules: Rules, refuse: Refuse) -> None:

@@ -14,6 +14,8 @@ from limen.core.verdict import Ask, Code
 from limen.drain import drain
 from tests.gate.scene import VERSION, Scene, changed, noise
 
+pytestmark = pytest.mark.xdist_group("arbitrary asks")  # one journal, which the last of them drains
+
 HUGE = 70_000  # more than the 16 bits of an entry's length hold
 anything = st.binary(max_size=80) | st.sampled_from([b"/" * HUGE, bytes(HUGE), b"\0", b"\xff" * 200])
 places = st.sampled_from(["192.0.2.7", "::1", "fe80::1%eth0", "a\0.b", "1" * HUGE + ".2", ":" * HUGE])

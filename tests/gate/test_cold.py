@@ -58,7 +58,6 @@ def test_a_key_that_names_nothing_is_loaded_once(scene: Scene) -> None:
         assert scene.warm(text) == "credential_invalid"
 
 
-@pytest.mark.check("C063")
 def test_a_flood_of_keys_that_name_nothing_evicts_no_key_and_stays_within_its_bound(scene: Scene) -> None:
     """A real flood through the store first, then 200,000 into the memory alone, which is what could overflow."""
     good = [scene.key(f"owner-{number}") for number in range(20)]
@@ -114,7 +113,6 @@ def test_with_more_keys_than_it_holds_every_one_is_still_decided_right(new_scene
 
 
 @pytest.mark.req("R162", "R170")
-@pytest.mark.check("C032")
 def test_a_suspended_owner_is_refused_with_every_key_even_where_the_generations_turned_between(
     new_scene: NewScene,
 ) -> None:
@@ -153,7 +151,6 @@ async def test_more_may_not_wait_than_there_is_room_for(new_scene: NewScene, mon
     assert scene.code(texts[4]) == "ok"
 
 
-@pytest.mark.check("C063")
 async def test_who_makes_up_ids_from_one_place_fills_an_eighth_of_the_line_and_keeps_nobody_else_out(
     new_scene: NewScene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -180,7 +177,6 @@ async def test_a_crowd_that_has_to_catch_up_looks_into_the_change_log_no_more_of
     assert scene.code(text) == "owner_suspended"
 
 
-@pytest.mark.check("C038")
 def test_a_database_that_was_put_back_from_a_backup_is_read_anew(scene: Scene) -> None:
     """Its change log is shorter than what this process has applied: nothing that is held is known to be right."""
     issued, other = scene.issued(), scene.other()
@@ -201,7 +197,6 @@ def test_a_gate_that_nobody_tells_of_changes_any_more_answers_nothing(scene: Sce
     assert not scene.house.ready()
 
 
-@pytest.mark.check("C032")
 def test_a_record_that_was_read_under_the_rules_before_is_not_held_under_the_new_ones(
     new_scene: NewScene, monkeypatch: pytest.MonkeyPatch
 ) -> None:

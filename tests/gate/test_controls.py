@@ -82,7 +82,7 @@ def test_a_revoked_key_is_refused(scene: Scene) -> None:
     _a_revoked_key_is_refused(scene)
 
 
-@pytest.mark.req("R12", "R51", "R97", "R178", "R179")
+@pytest.mark.req("R12", "R51", "R97", "R178")
 def test_all_needed_scopes_are_asked_for(scene: Scene) -> None:
     _all_needed_scopes_are_asked_for(scene)
 

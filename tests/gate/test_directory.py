@@ -108,7 +108,6 @@ def _put_what_was_read_before_a_revocation(directory: Directory) -> tuple[Record
 
 
 @pytest.mark.req("R69", "R48")
-@pytest.mark.check("C027")
 def test_what_was_read_before_a_change_is_not_put_after_it() -> None:
     found, directory = _put_what_was_read_before_a_revocation(_new())
     assert found is None
@@ -135,7 +134,6 @@ def test_that_a_place_names_nothing_is_not_put_after_a_change_either() -> None:
     assert directory.settled(text) == ""
 
 
-@pytest.mark.check("C032")
 def test_all_records_of_a_changed_owner_are_unknown_at_once_in_whatever_generation_they_are() -> None:
     directory = _new(10)
     _filled(directory, (_key("bob") for _ in range(3)))
@@ -150,7 +148,6 @@ def test_all_records_of_a_changed_owner_are_unknown_at_once_in_whatever_generati
     assert all(directory.find(text) for text in bobs)
 
 
-@pytest.mark.check("C032")
 def test_an_owner_is_forgotten_whenever_in_its_life_a_record_was_filled() -> None:
     """Whatever moved between fill and change: a directory of every size, a change after every number of fills."""
     for bound in range(1, 9):

@@ -24,7 +24,6 @@ def test_while_nothing_changes_what_is_known_is_decided_and_the_rest_is_unavaila
 
 
 @pytest.mark.req("R69")
-@pytest.mark.check("C035")
 def test_once_something_changed_nothing_is_decided_until_the_store_can_be_read(scene: Scene) -> None:
     """Not even a key that is held, nor a refusal: any of it may be what has changed."""
     issued, kept = scene.issued(), scene.key("bob")
@@ -53,7 +52,6 @@ def test_a_database_that_is_none_any_more_is_a_store_that_is_down(scene: Scene) 
 
 
 @pytest.mark.req("R69", "R48")
-@pytest.mark.check("C030")
 def test_a_revocation_that_could_not_be_written_says_so(scene: Scene) -> None:
     issued = scene.issued()
     text = issued.text.encode()

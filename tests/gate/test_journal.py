@@ -437,7 +437,6 @@ while True:
 """
 
 
-@pytest.mark.check("C064")
 def test_kill_9_loses_no_decision_whose_answer_has_left(tmp_path: Path) -> None:
     process = python(KILLED, str(tmp_path))
     assert process.stdout is not None

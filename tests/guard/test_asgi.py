@@ -170,7 +170,6 @@ def test_who_has_passed_no_guard_is_no_caller() -> None:
 
 
 @pytest.mark.req("R237")
-@pytest.mark.check("C016")
 async def test_a_key_in_the_query_goes_no_further_and_its_answer_is_kept_by_nobody(new_scene: NewScene) -> None:
     scene = new_scene(changed("organisation"), api="organisation")
     guard = Guard(plain, api="organisation", settings=scene.settings)
@@ -251,7 +250,6 @@ async def test_a_preflight_is_the_applications_business_where_no_key_is_used_fro
     assert answer.header("access-control-allow-origin") is None
 
 
-@pytest.mark.check("C020")
 async def test_a_key_in_the_query_of_a_preflight_goes_no_further_either(new_scene: NewScene) -> None:
     scene = new_scene(changed("organisation", keys__classes__public__origins=False), api="organisation")
     guard = Guard(plain, api="organisation", settings=scene.settings)
@@ -441,8 +439,6 @@ async def test_errors_are_written_in_the_platforms_own_shapes_where_its_profile_
     guard.close()
 
 
-@pytest.mark.req("R18", "R20")
-@pytest.mark.check("C020")
 async def test_no_answer_holds_the_key(guard: Guard, headers: list[Header]) -> None:
     """A canary: whatever goes wrong with a key, nothing of its secret comes back."""
     key = headers[0][1]

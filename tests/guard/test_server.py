@@ -15,6 +15,8 @@ from tests.gate.scene import LIMIT, VERSION, Scene
 from tests.guard.listening import environment, free_port, granian, listening, talk
 from tests.guard.served import BOTH, profile
 
+pytestmark = pytest.mark.xdist_group("guarded api")  # one server for the whole file
+
 
 class Served(NamedTuple):
     """A guarded API that answers at a port, and the installation that it was opened with."""

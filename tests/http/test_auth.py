@@ -360,8 +360,7 @@ async def test_while_the_store_is_down_what_is_not_known_is_unavailable(
     assert (await client.get(AUTH, headers=_asked(cold))).status_code == 200
 
 
-@pytest.mark.req("R18")
-@pytest.mark.check("C020", "C042")
+@pytest.mark.check("C042")
 async def test_no_answer_holds_a_key(scene: Scene, client: httpx2.AsyncClient, key: str) -> None:
     secret = key[17:-6]
     for headers in (

@@ -24,6 +24,7 @@ def _asked(key: str | None, **changes: Any) -> dict[str, Any]:
 
 
 @pytest.mark.req("R3", "R49")
+@pytest.mark.check("C037")
 async def test_the_verdict_is_answered_with_all_that_is_known(scene: Scene, client: httpx2.AsyncClient) -> None:
     issued = scene.issued(scopes=("read:self", "read:chat"))
     answer = await client.post(VERIFY, json=_asked(issued.text))
@@ -199,8 +200,6 @@ async def test_whatever_is_asked_is_answered_and_can_be_drained(
     drain(scene.app)
 
 
-@pytest.mark.req("R18")
-@pytest.mark.check("C020")
 async def test_no_answer_repeats_a_key(client: httpx2.AsyncClient, key: str) -> None:
     secret = key[17:-6]
     bodies = [

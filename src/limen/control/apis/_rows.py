@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, Text, cast, func, insert, select, update
 
 from limen.db.tables import apis, keys, profiles, versions
 
@@ -96,3 +97,9 @@ def classes_in_use(connection: Connection, api: str) -> Sequence[Any]:
     """The classes and environments of the API's keys that have not ended."""
     statement = select(keys.c["class"].label("key_class"), keys.c.environment)
     return connection.execute(statement.where(keys.c.api == api, keys.c.state.in_(_LIVE)).distinct()).all()
+
+
+def scopes_in_use(connection: Connection, api: str) -> set[str]:
+    """The scopes that the API's keys that have not ended were issued with."""
+    written = select(cast(keys.c.scopes, Text)).where(keys.c.api == api, keys.c.state.in_(_LIVE)).distinct()
+    return {scope for scopes in connection.execute(written).scalars() for scope in json.loads(scopes)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from limen.control.apis import _rows
@@ -77,8 +77,7 @@ def _fit_keys(tx: Tx, api: str, profile: Profile, held: Profile) -> None:
     if profile.owner_type != held.owner_type:
         raise ProblemError("profile_conflict", "The type of owner cannot change: keys are not handed over (C12).")
     _end_by_date(tx, api)
-    in_use = _rows.classes_in_use(tx.connection, api)
-    for found in in_use:
+    for found in _rows.classes_in_use(tx.connection, api):
         before, after = (_prefix(each, found.key_class, found.environment) for each in (held, profile))
         if after is None:
             raise ProblemError(
@@ -90,7 +89,7 @@ def _fit_keys(tx: Tx, api: str, profile: Profile, held: Profile) -> None:
                 "profile_conflict",
                 f"Keys of class {found.key_class} in {found.environment} begin with {before}, not with {after}.",
             )
-    if in_use and (wider := _wider(profile, held)):
+    if wider := _wider(profile, held, _rows.scopes_in_use(tx.connection, api)):
         raise ProblemError(
             "profile_conflict", f"Keys that exist would get more than they were issued with: {', '.join(wider)} (C4)."
         )
@@ -103,16 +102,22 @@ def _fit_keys(tx: Tx, api: str, profile: Profile, held: Profile) -> None:
         _rows.take_slots(tx.connection, api)
 
 
-def _wider(profile: Profile, held: Profile) -> list[str]:
-    """The scopes that come to imply more, by name. One that implies all was issued as that."""
+def _wider(profile: Profile, held: Profile, in_use: Collection[str]) -> list[str]:
+    """The scopes *in_use* that come to imply more. One that implies all was issued as that, and goes on to."""
     wider = []
-    for name, scope in profile.catalogue.scopes.items():
-        stated = profile.document["scopes"][name]
-        everything = isinstance(stated, dict) and stated.get("implies") == "all"
-        before = held.catalogue.closure.get(name)
-        if before is not None and not everything and not profile.catalogue.closure[name] <= before:
-            wider.append(f"{scope.name} implies {', '.join(sorted(profile.catalogue.closure[name] - before))}")
+    for name in profile.catalogue.scopes:
+        if name not in in_use or (_implies_all(profile, name) and _implies_all(held, name)):
+            continue
+        before = held.catalogue.closure.get(name, frozenset({name}))
+        if more := profile.catalogue.closure[name] - before:
+            wider.append(f"{name} implies {', '.join(sorted(more))}")
     return wider
+
+
+def _implies_all(profile: Profile, name: str) -> bool:
+    """Whether scope *name*, or one that it implies, is written as implying all."""
+    stated = (profile.document["scopes"][each] for each in profile.catalogue.closure.get(name, ()))
+    return any(isinstance(each, Mapping) and each.get("implies") == "all" for each in stated)
 
 
 def _prefix(profile: Profile, key_class: str, environment: str) -> str | None:
