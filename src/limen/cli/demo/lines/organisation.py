@@ -92,7 +92,7 @@ def _environments(scene: Scene) -> Iterator[Claim]:
 
 def _public_operation(scene: Scene) -> Iterator[Claim]:
     nobody = dict.fromkeys(_identity(scene, "server", ""), "")
-    want = Want("200 with nobody", 200, nobody | {"Limen-Reading": None} | dict.fromkeys(RATE), "")
+    want = Want("200 with nobody", 200, nobody | {"Limen-Reading": ""} | dict.fromkeys(RATE), "")
     yield want.of(scene.forward("/v1/openapi.json"))
 
 
