@@ -87,7 +87,9 @@ def test_pages_show_each_key_exactly_once(desk: Desk, firm: str, plan: list[tupl
         }
         shown = _all(desk, size, owner=owner)
         assert [found.key for found in shown] == [found.key for found in every if made[found.key] != "deleted"]
-        by_state = [found for state in STATES for found in _all(desk, size, owner=owner, state=state, hidden=True)]
+        lists = {state: _all(desk, size, owner=owner, state=state, hidden=True) for state in STATES}
+        assert [state for state, found in lists.items() if any(each.state != state for each in found)] == []
+        by_state = [each for found in lists.values() for each in found]
         assert sorted(found.key for found in by_state) == sorted(made), "every key is in exactly one state"
 
 
@@ -99,6 +101,18 @@ def test_a_revoked_key_is_listed_as_revoked_when_its_date_is_past_too(
     desk.now += 60
     found = {state: [each.key for each in desk.ask(keys.listed, state=state)] for state in STATES}
     assert found == {"active": [], "inactive": [], "expired": [], "revoked": [key]}
+
+
+def test_a_key_is_listed_as_expired_from_its_very_moment_on(
+    desk: Desk, firm: str, new_key: Callable[..., Issued]
+) -> None:
+    new_key("organisation", firm, expires_at=desk.now + 60)
+    for after_s, state in ((59.5, "active"), (0.5, "expired")):
+        desk.now += after_s
+        assert [len(desk.ask(keys.listed, state=each)) for each in ("active", "expired")] == [
+            state == "active",
+            state == "expired",
+        ]
 
 
 def test_a_page_goes_on_behind_a_key_that_was_deleted_meanwhile(

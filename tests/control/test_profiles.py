@@ -135,7 +135,7 @@ def test_what_staff_set_is_named_and_kept_unless_it_is_said_to_go(
         f"version {OLD}: successor was set to {NEW} by staff, the profile says nothing",
         f"version {NEW}: deprecated_at was set to {iso_instant(desk.now + 900)} by staff, the profile says nothing",
     ]
-    said = _refused(desk, profile)
+    said = desk.refused("profile_conflict", apis.apply_profile, "creator", profile)
     assert all(line in said for line in lines)
     assert _versions(desk) == before
 
@@ -154,7 +154,7 @@ def test_a_profile_that_says_what_staff_set_is_no_conflict(
     desk.act(apis.deprecate, "creator", OLD, at=1_924_992_000.0)
     assert desk.rows("select by_staff from versions") == [(1,)]
     _apply(desk, _with_versions(altered, **{V_OLD: {"deprecated": "2031-01-01"}}))
-    assert _versions(desk)[OLD][0] == 1_924_992_000.0
+    assert _versions(desk)[OLD] == (1_924_992_000.0, None, None, 1)
 
 
 @pytest.mark.req("R57")
@@ -205,7 +205,7 @@ def test_a_class_with_keys_stays_until_they_have_ended(
 ) -> None:
     first = new_key("organisation", firm, key_class="public", expires_at=desk.now + 60).key.key
     second = new_key("organisation", firm, key_class="public", environment="test").key.key
-    assert "class public" in _refused(desk, class_of(public={}))
+    assert "class public in live, which it does not have" in _refused(desk, class_of(public={}))
     desk.act(keys.deactivate, second)
     assert "class public in test" in _refused(desk, class_of(public={"live": "pk_live_"}))
     desk.act(keys.delete, second)
@@ -230,6 +230,55 @@ def test_a_prefix_with_keys_stays(
     assert new_key("organisation", firm, environment="test").text.startswith("sk_try_")
     said = _refused(desk, class_of(secret={"live": "sk_live_", "test": "sk_test_"}))
     assert "begin with sk_try_, not with sk_test_" in said
+
+
+def _implying(altered: Callable[..., Profile], **implies: Any) -> Profile:
+    """The profile ``creator`` whose scopes imply these others: scope, with ``_`` for the colon, to scopes."""
+    changes = {f"scopes.{name.replace('_', ':')}": {"description": "x", "implies": of} for name, of in implies.items()}
+    return altered("creator", changes)
+
+
+@pytest.mark.req("R14", "R180")
+def test_no_key_gets_more_by_what_its_scopes_come_to_imply(
+    desk: Desk, owner: str, new_key: Callable[..., Issued], altered: Callable[..., Profile]
+) -> None:
+    key = new_key("creator", owner, scopes=("read:self", "read:chat")).key.key
+    assert "read:chat implies write:chat" in _refused(desk, _implying(altered, read_chat=["write:chat"]))
+    said = _refused(desk, _implying(altered, read_self=["read:fan"], read_fan=["read:creator"]))
+    assert "read:self implies read:creator, read:fan" in said
+    assert "read:chat implies" in _refused(desk, _implying(altered, read_chat="all"))
+    assert _apply(desk, _implying(altered, read_fan=["read:creator"])).revision == 2  # no key holds it
+    desk.act(keys.revoke, key)
+    assert _apply(desk, _implying(altered, read_chat=["write:chat"])).revision == 3
+
+
+@pytest.mark.req("R14")
+def test_no_key_gets_more_by_a_scope_that_went_and_came_back(
+    desk: Desk, owner: str, new_key: Callable[..., Issued], altered: Callable[..., Profile]
+) -> None:
+    new_key("creator", owner, scopes=("read:self", "write:creator"))
+    plain = altered("creator", {})
+    _apply(desk, altered("creator", {"scopes.write:creator": ...}))
+    _refused(desk, _implying(altered, write_creator=["write:agency"]))
+    assert _apply(desk, plain).revision == 3
+
+
+@pytest.mark.req("R231")
+def test_a_key_that_was_issued_as_an_admins_stays_one(
+    desk: Desk, firm: str, new_key: Callable[..., Issued], altered: Callable[..., Profile]
+) -> None:
+    new_key("organisation", firm, scopes=("admin",))
+    assert _apply(desk, altered("organisation", {"scopes.read:invoices": "View invoices"})).revision == 2
+
+
+@pytest.mark.req("R99")
+def test_the_list_goes_by_the_profile_until_staff_say_otherwise(
+    desk: Desk, creator: App, altered: Callable[..., Profile]
+) -> None:
+    held = [_apply(desk, altered("creator", {"owners.allowlist": word})).allowlist for word in ("off", "on", "off")]
+    assert held == [False, True, False]
+    desk.act(apis.switch, "creator", "allowlist", True)
+    assert _apply(desk, altered("creator", {"owners.allowlist": "off", "title": "Another"})).allowlist is True
 
 
 # -- from many to one ------------------------------------------------------------------------------------------------
@@ -271,6 +320,24 @@ def test_from_one_to_many_and_back(
     _apply(desk, altered("creator", ONE))
     assert desk.rows("select key from keys where slot is not null") == [(second,)]
     assert desk.ask(keys.require, first).state == "expired"
+
+
+def test_where_many_stay_allowed_nobody_is_in_the_way(
+    desk: Desk, firm: str, new_key: Callable[..., Issued], altered: Callable[..., Profile]
+) -> None:
+    for _ in range(2):
+        new_key("organisation", firm)
+    _apply(desk, altered("organisation", {"title": "Another"}))
+    assert desk.rows("select count(slot) from keys") == [(0,)]
+
+
+def test_where_one_stays_allowed_slots_are_as_they_were(
+    desk: Desk, owner: str, new_key: Callable[..., Issued], altered: Callable[..., Profile]
+) -> None:
+    new_key("creator", owner)
+    before = desk.rows("select key, slot, state from keys")
+    _apply(desk, altered("creator", {"title": "Another"}))
+    assert desk.rows("select key, slot, state from keys") == before
 
 
 def test_owners_in_the_way_are_named_ten_at_most(

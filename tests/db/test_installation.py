@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def settings(installation: App) -> Settings:
-    """Those of an installation that no process has open."""
-    installation.close()
-    return installation.settings
+def settings(tmp_path: Path) -> Settings:
+    """Those of an installation that was made here, and that no process has open."""
+    settings = Settings(database_url=f"sqlite:///{tmp_path}/limen.db")
+    App.initialise(settings).close()
+    return settings
 
 
 def _refused(settings: Settings, words: str, *, initialise: bool = False) -> None:
@@ -77,3 +78,38 @@ def test_a_database_that_was_moved_with_its_state_goes_on(settings: Settings, tm
     for path in (settings.database_path, settings.state_folder, settings.pepper_path):
         path.rename(moved / path.name)
     App.open(Settings(database_url=f"sqlite:///{moved}/limen.db")).close()
+
+
+# -- one state folder a database -------------------------------------------------------------------------------------
+
+
+def test_a_second_state_folder_is_refused_while_the_first_is_there(settings: Settings, tmp_path: Path) -> None:
+    """Two folders have two epochs: what is revoked by the one would go unseen by the other."""
+    second = Settings(database_url=settings.database_url, state=tmp_path / "second")
+    _refused(second, "The state folder of this database is .*limen.db.state", initialise=True)
+    _refused(second, "is not there")
+    App.open(settings).close()
+
+
+def test_a_state_folder_that_was_made_anew_ends_the_one_before(settings: Settings, tmp_path: Path) -> None:
+    settings.state_folder.rename(tmp_path / "before")
+    App.initialise(settings).close()
+    _refused(Settings(database_url=settings.database_url, state=tmp_path / "before"), "belongs to another database")
+    App.open(settings).close()
+
+
+def test_a_copy_of_a_database_is_an_installation_of_its_own(settings: Settings, tmp_path: Path) -> None:
+    copy = Settings(database_url=f"sqlite:///{tmp_path}/copy.db")
+    shutil.copy2(settings.database_path, copy.database_path)
+    shutil.copy2(settings.pepper_path, copy.pepper_path)
+    App.initialise(copy).close()
+    App.open(copy).close()
+    App.open(settings).close()
+    _refused(Settings(database_url=copy.database_url, state=settings.state_folder), "belongs to another database")
+
+
+@pytest.mark.parametrize("name", ["installation", "epoch"])
+def test_a_state_folder_that_lacks_a_file_is_not_there(settings: Settings, name: str) -> None:
+    (settings.state_folder / name).unlink()
+    _refused(settings, "is not there. Run 'limen init'")
+    assert not (settings.state_folder / name).exists()

@@ -151,6 +151,16 @@ def test_an_epoch_that_was_replaced_is_refused(creator: App, owner: str) -> None
     assert dump.dump(creator.settings.database_path) == before
 
 
+def test_an_epoch_knows_whether_it_is_still_the_one(tmp_path: Path) -> None:
+    epoch = Epoch(tmp_path)
+    assert epoch.stands()
+    assert Epoch(tmp_path).stands()
+    (tmp_path / "epoch").rename(tmp_path / "moved")
+    assert not epoch.stands()
+    new = Epoch(tmp_path)
+    assert (epoch.stands(), new.stands()) == (False, True)
+
+
 def test_an_epoch_that_cannot_be_used_is_the_store_being_down(tmp_path: Path) -> None:
     with pytest.raises(StoreDown, match="epoch cannot be opened"):
         Epoch(tmp_path / "nowhere")
@@ -239,6 +249,28 @@ def test_a_writer_waits_for_one_in_another_process(closed: Settings, opened: Cal
     ]
     for end in (*inside, *leave):
         os.close(end)
+
+
+def test_a_writer_that_never_ends_is_the_store_being_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("limen.db.epoch.LOCK_TIMEOUT_S", 0.05)
+    first, second = Epoch(tmp_path), Epoch(tmp_path)
+    with first.held(), pytest.raises(StoreDown, match="held by another writer"), second.held():
+        pass
+    with second.held():
+        pass
+
+
+def test_a_child_that_is_forked_meanwhile_keeps_no_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has the file of the lock open too, for as long as it lives."""
+    monkeypatch.setattr("limen.db.epoch.LOCK_TIMEOUT_S", 0.5)
+    first, second, end = Epoch(tmp_path), Epoch(tmp_path), Starter()
+    with first.held():
+        child = Child(end.wait)
+    with second.held():
+        pass
+    end.open()
+    assert child.wait() == 0
+    end.close()
 
 
 def test_a_lock_of_sqlite_that_stays_is_the_store_being_down(

@@ -11,6 +11,7 @@ import json
 import os
 import weakref
 from collections.abc import Awaitable, Callable, MutableMapping
+from time import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -109,7 +110,17 @@ class Guard:
         if carried.query != scope["query_string"]:
             told = (*told, NO_STORE)  # its key was in the URL: nobody keeps the answer (C2)
             scope["query_string"] = carried.query  # the server's own scope: what it may write into its log
-        await _pass(self.app, _inner(scope, verdict, carried), receive, send, _Journalled(post, verdict, told))
+        answered = _Answer(post, rules, send, reading=verdict.reading, told=told)
+        status = 499  # the caller left before there was an answer
+        try:
+            await self.app(_inner(scope, verdict, carried), receive, answered)
+        except asyncio.CancelledError:
+            raise
+        except BaseException:
+            status = 500
+            raise
+        finally:
+            answered.settle(status)
 
     async def _preflight(self, scope: Scope, receive: Receive, send: Send, rules: Rules) -> None:
         """Answer a preflight where keys of this API are used from browsers; else it is the application's business."""
@@ -185,42 +196,31 @@ def _inner(scope: Scope, verdict: Verdict, carried: Carried) -> Scope:
     return {**scope, KEY: verdict, "headers": headers, "query_string": carried.query}
 
 
-class _Journalled:
-    """The journal's second entry for an admitted request: made once, before the first byte of the answer leaves."""
+class _Answer:
+    """The application's answer on its way out: the journal's second entry is made before its first byte leaves."""
 
-    __slots__ = ("post", "reading", "rules", "told")
+    __slots__ = ("post", "reading", "rules", "send", "told")
 
-    def __init__(self, post: _Post, verdict: Verdict, told: tuple[Header, ...]) -> None:
-        self.post, self.reading, self.rules, self.told = post, verdict.reading, post.gate.rules, told
+    def __init__(self, post: _Post, rules: Rules, send: Send, *, reading: int, told: tuple[Header, ...]) -> None:
+        self.post, self.rules, self.send, self.reading, self.told = post, rules, send, reading, told
 
     def settle(self, status: int) -> None:
         """Record *status*, if none has been recorded and there is a reading that it belongs to."""
-        reading, self.reading = self.reading, 0
-        if reading:
-            self.post.gate.journal.outcome(reading, status, self.post.clock.read()[0])
+        if self.reading:
+            self.post.gate.journal.outcome(self.reading, status, time())
+            self.reading = 0
 
-
-async def _pass(app: ASGIApp, inner: Scope, receive: Receive, send: Send, entry: _Journalled) -> None:
-    """Let the application answer; 500 is journalled if it raised, 499 if the caller left before it answered."""
-
-    async def answer(message: Message) -> None:
-        if message["type"] in _STARTS:
-            entry.settle(message.get("status", 101))
+    def __call__(self, message: Message) -> Awaitable[None]:
+        """Send *message*, with our headers where it begins the answer."""
+        kind = message["type"]
+        if kind in _STARTS:
+            self.settle(message.get("status", 101))
             own = message.get("headers", ())
-            message = {**message, "headers": [*own, *entry.told, *cors_headers(entry.rules, own)]}
-        elif message["type"] == "websocket.close":
-            entry.settle(403)  # before it was accepted: the server refuses the handshake; after, this changes nothing
-        await send(message)
-
-    try:
-        await app(inner, receive, answer)
-    except asyncio.CancelledError:
-        entry.settle(499)
-        raise
-    except BaseException:
-        entry.settle(500)
-        raise
-    entry.settle(499)
+            ours = (*self.told, *cors_headers(self.rules, own)) if self.rules.cross_origin else self.told
+            message = {**message, "headers": [*own, *ours]}
+        elif kind == "websocket.close":
+            self.settle(403)  # before it was accepted: the server refuses the handshake; after, this changes nothing
+        return self.send(message)
 
 
 async def _answer_problem(scope: Scope, send: Send, code: str) -> None:

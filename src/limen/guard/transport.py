@@ -43,8 +43,9 @@ def origin_of(peer: str | None, scheme: str, headers: Iterable[Header], trusted:
     """
     if not peer or not trusted or not within(peer, trusted):
         near = not peer or is_loopback(peer)  # without a peer: a unix socket
-        if near and any(name == b"x-forwarded-proto" and value.strip().lower() in _UNSAFE for name, value in headers):
-            return peer or None, False  # that a caller came in the clear is believed of anybody
+        for name, value in headers if near else ():
+            if name == b"x-forwarded-proto" and value.strip().lower() in _UNSAFE:
+                return peer or None, False  # that a caller came in the clear is believed of anybody
         return peer or None, near or scheme in ("https", "wss")
     forwarded = [value for name, value in headers if name == b"x-forwarded-for"]
     protocols = {value.strip().lower() for name, value in headers if name == b"x-forwarded-proto"}
