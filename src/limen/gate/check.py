@@ -67,7 +67,7 @@ class Gate:
         code = judge(record, ask, operation, version, rules)
         limit, remaining, ends_in = None, 0, 0.0
         if code is OK and operation is not None:
-            if not self.journal.has_room():
+            if self.journal.spare is None and not self.journal.has_room():
                 return Verdict(UNAVAILABLE, None, operation, None)
             granted, limit, remaining, ends_in = self.counters.take(rules.limits(record, operation), ask.at)
             code = OK if granted else LIMIT_EXCEEDED

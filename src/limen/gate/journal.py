@@ -85,7 +85,8 @@ class Journal:
             unfinished.unlink()
         with suppress(JournalFull):
             self._open(self._make()[0])
-        self._next: tuple[mmap.mmap, Path] | None = None
+        self.spare: tuple[mmap.mmap, Path] | None = None
+        """A segment in reserve, and its file: while there is one, every admitted request finds room."""
         self._wanted, self._closed = Event(), False
         self._maker = Thread(target=self._keep_ahead, name="limen-journal", daemon=True)
         self._maker.start()
@@ -96,7 +97,7 @@ class Journal:
 
         So what has been admitted finds room for its outcome, and no limit is spent on what cannot be recorded.
         """
-        if self._next is not None or self._end - self._at > self._segment_bytes >> 2:
+        if self.spare is not None or self._end - self._at > self._segment_bytes >> 2:
             return True
         return not self._closed and self._spare()  # the maker is late, or there was no room and is by now
 
@@ -108,7 +109,7 @@ class Journal:
         self, code: Code, ask: Ask, locator: bytes, operation: Operation | None, version: Version | None
     ) -> int:
         """Record a decision on a known key (R71): its number, or 0 where there is no room for it."""
-        path = ask.path if len(ask.path) < _KEY_CHARS else recorded(ask.path)
+        path = ask.path if len(ask.path) <= _KEY_CHARS else recorded(ask.path)
         tags = (
             ask.method[:MAX_METHOD],
             b"" if operation is None else operation.tag,
@@ -149,10 +150,10 @@ class Journal:
             return False
         with self._making:
             try:
-                made = self._next or self._make()
+                made = self.spare or self._make()
             except (JournalFull, OSError):
                 return False
-            self._next = None
+            self.spare = None
         self._view.close()
         self._open(made[0])
         self._wanted.set()
@@ -189,8 +190,8 @@ class Journal:
     def _spare(self) -> bool:
         """Whether there is a segment in reserve, by now."""
         with self._making, suppress(JournalFull, OSError):
-            self._next = self._next or self._make()
-        return self._next is not None
+            self.spare = self.spare or self._make()
+        return self.spare is not None
 
     def _keep_ahead(self) -> None:
         while True:
@@ -204,8 +205,8 @@ class Journal:
         """In a forked child: let go of the parent's files, and touch nothing in them."""
         self._closed, self._end = True, 0
         self._view.close()
-        if self._next is not None:
-            self._next[0].close()
+        if self.spare is not None:
+            self.spare[0].close()
 
     def close(self) -> None:
         """Write no more. What was written stays for whoever drains it; a segment that was only made ahead goes."""
@@ -215,8 +216,8 @@ class Journal:
             self._view.close()
         self._wanted.set()
         self._maker.join()
-        if self._next is not None:
-            segment, path = self._next
+        if self.spare is not None:
+            segment, path = self.spare
             segment.close()
             path.unlink(missing_ok=True)
 

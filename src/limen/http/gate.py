@@ -31,6 +31,9 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Header = tuple[bytes, bytes]
 
 _SAFE = (b"https", b"wss")
+MAX_PEERS = 1_024
+"""Of how many peers' addresses is remembered whether they may ask."""
+
 MAX_HEADERS = 200
 """A request with more headers than this is refused: every one of them is looked at."""
 
@@ -50,6 +53,7 @@ class Door:
         """*houses*: the gates of this process by API. *secret*: what unlisted peers must send, if they may ask."""
         self._app, self._houses, self._secret = app, houses, secret
         self._clock, self._peers = app.clock, app.settings.gate_peers
+        self._near: dict[str, bool] = {}
         default = app.settings.environment
         self._places: dict[str, tuple[GateHouse, bytes]] = {}
         for name, house in houses.items():
@@ -85,7 +89,14 @@ class Door:
     def _admits(self, scope: Scope) -> bool:
         """Whether this peer may ask: it is on this host's list, came through a unix socket, or knows the secret."""
         client = scope.get("client")
-        if client is None or not client[0] or within(client[0], self._peers):
+        if client is None or not client[0]:
+            return True
+        near = self._near.get(client[0])  # a cache of our own: that of within() hashes all the ranges every time
+        if near is None:
+            near = within(client[0], self._peers)
+            if len(self._near) < MAX_PEERS:
+                self._near[client[0]] = near
+        if near:
             return True
         if self._secret is None:
             return False
