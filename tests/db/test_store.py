@@ -273,6 +273,21 @@ def test_a_child_that_is_forked_meanwhile_keeps_no_lock(tmp_path: Path, monkeypa
     end.close()
 
 
+def test_no_file_stays_open_behind_a_writer(creator: App, owner: str) -> None:
+    def opened() -> int:
+        return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+    creator.act(owners.suspend, owner, reason="a test")
+    before = opened()
+    for _ in range(10):
+        creator.act(owners.restore, owner)
+        creator.act(owners.suspend, owner, reason="a test")
+        with pytest.raises(ProblemError):
+            creator.act(owners.suspend, "nobody", reason="a test")
+        Epoch(creator.settings.state_folder)
+    assert opened() == before
+
+
 def test_a_lock_of_sqlite_that_stays_is_the_store_being_down(
     creator: App, owner: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -78,7 +78,8 @@ class Rules:
 
     def supported(self, now: float) -> list[str]:
         """The versions that are served at *now*, the oldest first."""
-        return sorted(found.name for found in self.versions.values() if found.stage(now) is not Stage.SUNSET)
+        served = (found.name for found in self.versions.values() if found.stage(now) is not Stage.SUNSET)
+        return sorted(served, key=lambda name: (len(name), name))  # v2 before v10
 
     def well_formed(self, version: bytes) -> bool:
         """Whether *version* has the form that this API's versions have."""

@@ -14,6 +14,10 @@ _SAFE = ({b"https"}, {b"wss"})
 _UNSAFE = (b"http", b"ws")
 
 
+MAX_ADDRESS = 64
+"""No address is longer. What a caller writes into a header is cut to this before it is remembered anywhere."""
+
+
 @lru_cache(maxsize=4_096)
 def within(address: str, networks: Networks) -> bool:
     """Whether *address* lies in one of *networks*. What is no address lies nowhere."""
@@ -49,6 +53,6 @@ def origin_of(peer: str | None, scheme: str, headers: Iterable[Header], trusted:
         return peer or None, near or scheme in ("https", "wss")
     forwarded = [value for name, value in headers if name == b"x-forwarded-for"]
     protocols = {value.strip().lower() for name, value in headers if name == b"x-forwarded-proto"}
-    hops = [hop.strip().decode("ascii", "replace") for value in forwarded for hop in value.split(b",")]
+    hops = [hop.strip()[:MAX_ADDRESS].decode("ascii", "replace") for value in forwarded for hop in value.split(b",")]
     address = next((hop for hop in reversed(hops) if not within(hop, trusted)), peer)
     return address, protocols in _SAFE or (not protocols and is_loopback(address))

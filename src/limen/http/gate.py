@@ -19,7 +19,7 @@ from limen.core.keys import same
 from limen.core.problems import ProblemError
 from limen.core.rules import Rules
 from limen.core.verdict import OK, Ask
-from limen.guard.transport import Networks, within
+from limen.guard.transport import MAX_ADDRESS, Networks, within
 from limen.http.body import BodyTooLarge, read_body
 from limen.http.outcomes import OutcomesBody, record
 from limen.http.verify import VerifyBody, verify
@@ -208,7 +208,7 @@ def _client(hops: bytes | None, trusted: Networks) -> str | None:
     """The caller's address, as the proxy that asks has it: the last hop that is not itself a trusted proxy's."""
     if hops is None:
         return None
-    named = [hop.strip().decode("ascii", "replace") for hop in reversed(hops.split(b","))]
+    named = [hop.strip()[:MAX_ADDRESS].decode("ascii", "replace") for hop in reversed(hops.split(b","))]
     return next((hop for hop in named if not within(hop, trusted)), named[-1]) if trusted else named[0]
 
 
