@@ -1,4 +1,4 @@
-"""The one statement that fills a record, and the one that tells its snapshot: what the gate is handed (design §2)."""
+"""The one statement that fills a record, and the one that tells its snapshot: what the gate is handed."""
 
 from __future__ import annotations
 
