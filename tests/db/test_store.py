@@ -332,6 +332,21 @@ def test_who_only_asks_holds_no_writer_up(creator: App, owner: str) -> None:
             creator.act(owners.create, owners.NewOwner("user", owner=f"w-{number}"))
 
 
+def test_who_writes_takes_the_lock_at_once_and_who_only_asks_takes_none(creator: App) -> None:
+    """A transaction that first reads and then writes fails where another wrote between the two."""
+    begun = []
+
+    def note(connection, cursor, statement, parameters, context, executemany) -> None:
+        if statement.startswith("begin"):
+            begun.append(statement)
+
+    event.listen(creator.store.engine, "before_cursor_execute", note)
+    _suspended(creator)
+    creator.act(owners.create, owners.NewOwner("user"))
+    _suspended(creator)
+    assert begun == ["begin", "begin immediate", "begin"]
+
+
 def test_connections_are_as_they_must_be(installation: App) -> None:
     wanted = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "trusted_schema": 0, "busy_timeout": 5000}
     with installation.store.read() as connection:
@@ -485,6 +500,8 @@ def test_only_the_file_of_a_sqlite_database_is_opened(tmp_path: Path) -> None:
     for url in ("postgresql://localhost/limen", "sqlite://", "sqlite:///:memory:"):
         with pytest.raises(ValueError, match="is not the URL of a SQLite file"):
             sqlite_path(url)
+        with pytest.raises(ValueError, match="is not the URL of a SQLite file"):
+            open_engine(url)
     assert sqlite_path(f"sqlite:///{tmp_path}/limen.db") == tmp_path / "limen.db"
 
 

@@ -102,12 +102,10 @@ class Store:
 def undo(connection: Connection, transaction: Transaction) -> None:
     """Roll *transaction* back, after a commit that failed too; a *connection* that cannot do so is used no more.
 
-    SQLAlchemy takes a failed commit for the end of the transaction, and would lend the connection out again within it:
-    the lock would stay for as long as the process.
+    Unless it is asked to, SQLAlchemy rolls nothing back after a failed commit, and lends the connection out again with
+    the transaction in it: the lock would stay for as long as the process.
     """
     try:
         transaction.rollback()
-        if not connection.invalidated:
-            connection.connection.rollback()
-    except (DBAPIError, sqlite3.Error):
+    except DBAPIError:
         connection.invalidate()
