@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_address
 
+from limen.core.rules import Rules
+
 Header = tuple[bytes, bytes]
 Networks = tuple[IPv4Network | IPv6Network, ...]
 
@@ -20,13 +22,8 @@ MAX_ADDRESS = 64
 
 @lru_cache(maxsize=4_096)
 def within(address: str, networks: Networks) -> bool:
-    """Whether *address* lies in one of *networks*. What is no address lies nowhere."""
-    try:
-        found = ip_address(address)
-    except ValueError:
-        return False
-    found = getattr(found, "ipv4_mapped", None) or found
-    return any(found in network for network in networks if network.version == found.version)
+    """Whether *address* lies in one of *networks*, remembered: the same few ask again and again."""
+    return Rules.within(address, networks)
 
 
 @lru_cache(maxsize=4_096)
