@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, select
 
-from limen.core.limits import Limit
+from limen.core.limits import read_limit
 from limen.core.profile import Profile
 from limen.core.profile_reader import read_profile
 from limen.core.rules import Rules, Switches, compile_rules
@@ -54,8 +54,8 @@ def current_rules(connection: Connection, api: str) -> Rules | None:
         return None
     profile: Profile = read_profile(row.document)
     emergency = None
-    if row.emergency_count is not None:
-        emergency = Limit("emergency", row.emergency_count, row.emergency_window_s)
+    if row.emergency is not None:
+        emergency = read_limit(row.emergency, "emergency")
     return compile_rules(
         profile,
         api=api,

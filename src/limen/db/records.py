@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, select
 
 from limen.core.keys import State
-from limen.core.limits import Limit
+from limen.core.limits import Limit, read_limit
 from limen.core.profile import Profile
 from limen.core.record import Owner, Record, Terms
 from limen.db.tables import change_head, keys, owners, standings
@@ -25,8 +25,7 @@ _ONE = (
         owners.c.suspended_at,
         standings.c.plan,
         standings.c.allowed,
-        standings.c.limit_count.label("owner_limit_count"),
-        standings.c.limit_window_s.label("owner_limit_window_s"),
+        standings.c.limits.label("owner_limits"),
     )
     .select_from(change_head)
     .outerjoin(keys, (keys.c.locator == bindparam("place")) & (keys.c.api == bindparam("api")))
@@ -47,8 +46,8 @@ def load_record(
     return (None if row.key is None else _record(row, profile, shared)), row.head
 
 
-def _limit(count: int | None, window_s: int | None) -> Limit | None:
-    return None if count is None or window_s is None else Limit("allowance", count, window_s)
+def _limit(written: str | None) -> Limit | None:
+    return None if written is None else read_limit(written, "allowance")
 
 
 def _record(row: Row[Any], profile: Profile, shared: SharedTerms) -> Record:
@@ -65,7 +64,7 @@ def _record(row: Row[Any], profile: Profile, shared: SharedTerms) -> Record:
             suspended=row.suspended_at is not None,
             allowed=bool(row.allowed),
             plan=row.plan or "",
-            limit=_limit(row.owner_limit_count, row.owner_limit_window_s),
+            limit=_limit(row.owner_limits),
         ),
         state=State.REVOKED if row.deleted_at is not None else _STATES[row.state],
         expires_at=math.inf if row.expires_at is None else row.expires_at,
@@ -88,11 +87,11 @@ def _terms(row: Row[Any], profile: Profile, shared: SharedTerms) -> Terms:
             granted=profile.catalogue.ordered(held),
             ceiling=key_class.limit if key_class is not None else None,
         )
-    if row.origins is None and row.addresses is None and row.limit_count is None:
+    if row.origins is None and row.addresses is None and row.limits is None:
         return shared[common]
     return replace(
         shared[common],
         origins=None if row.origins is None else frozenset(origin.encode() for origin in row.origins),
         addresses=None if row.addresses is None else tuple(ip_network(address) for address in row.addresses),
-        limit=_limit(row.limit_count, row.limit_window_s),
+        limit=_limit(row.limits),
     )

@@ -1,7 +1,6 @@
 """The schema, on one page. Moments are Unix seconds; ids are Limen's own (12 base62) or the platform's.
 
-SQLite's triggers, below, refuse what no verb of ours does: they hold against a hand at the database too. Alembic's
-batch mode drops triggers without a word, so a test compares the schema after every upgrade path with a fresh one.
+Limits are text, as ``core.limits`` writes and reads them: ``100 per 60 s, 5000 per 86400 s``.
 """
 
 from __future__ import annotations
@@ -12,7 +11,6 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
-    Connection,
     Double,
     ForeignKey,
     Index,
@@ -65,8 +63,7 @@ apis = Table(
     Column("read_only", Boolean, nullable=False),
     Column("allowlist", Boolean, nullable=False),
     Column("one_active", Boolean, nullable=False),  # whether its profile allows one active key an owner (C1)
-    Column("emergency_count", BigInteger),
-    Column("emergency_window_s", BigInteger),
+    Column("emergency", Text),  # limits on the API as a whole
     Column("created_at", Double, nullable=False),
 )
 
@@ -114,8 +111,37 @@ standings = Table(  # an owner's plan, place on the allow-list and own limit on 
     Column("api", Text, ForeignKey("apis.api"), primary_key=True),
     Column("plan", Text, nullable=False),
     Column("allowed", Boolean, nullable=False),
-    Column("limit_count", BigInteger),
-    Column("limit_window_s", BigInteger),
+    Column("limits", Text),  # the owner's own allowance, before its plan's
+)
+
+members = Table(  # users that act for an organisation
+    "members",
+    metadata,
+    Column("organisation", Text, ForeignKey("owners.owner"), primary_key=True),
+    Column("member", Text, ForeignKey("owners.owner"), primary_key=True),
+    Column("role", Text, nullable=False),
+    Column("joined_at", Double, nullable=False),
+    CheckConstraint("role in ('owner', 'admin', 'editor', 'viewer')", name="member_role"),
+    Index("members_by_member", "member", "organisation"),
+)
+
+invitations = Table(
+    "invitations",
+    metadata,
+    Column("invitation", Text, primary_key=True),
+    Column("organisation", Text, ForeignKey("owners.owner"), nullable=False),
+    Column("email", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("digest", LargeBinary, nullable=False),  # of the token that accepts it
+    Column("invited_by", Text, nullable=False),
+    Column("invited_at", Double, nullable=False),
+    Column("expires_at", Double, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("ended_at", Double),
+    Column("accepted_by", Text, ForeignKey("owners.owner")),
+    CheckConstraint("state in ('open', 'accepted', 'withdrawn')", name="invitation_state"),
+    Index("invitations_by_organisation", "organisation", "invited_at"),
 )
 
 keys = Table(
@@ -123,7 +149,7 @@ keys = Table(
     metadata,
     Column("key", Text, primary_key=True),  # the public id in the key's text
     Column("locator", LargeBinary, nullable=False, unique=True),  # what finds the row from a key's text
-    Column("scheme", Text, nullable=False),  # how the digest is made: b2 is keyed BLAKE2b-256
+    Column("scheme", Text, nullable=False),  # how the digest is made of the text: core.keys reads it
     Column("pepper", Integer, ForeignKey("peppers.version"), nullable=False),
     Column("digest", LargeBinary, nullable=False),
     Column("api", Text, ForeignKey("apis.api"), nullable=False),
@@ -135,8 +161,8 @@ keys = Table(
     Column("scopes", JSON, nullable=False),
     Column("origins", JSON),
     Column("addresses", JSON),
-    Column("limit_count", BigInteger),
-    Column("limit_window_s", BigInteger),
+    Column("limits", Text),  # the key's own allowance, before its owner's
+    Column("pinned", Text),  # the version that a request without one is for
     Column("state", Text, nullable=False),
     Column("slot", Text, unique=True),  # api:owner while the key is active and the profile allows one
     Column("predecessor", Text, ForeignKey("keys.key")),
@@ -148,10 +174,94 @@ keys = Table(
     Column("ended_reason", Text),
     Column("deleted_at", Double),
     Column("last_used_at", Double),
+    Column("limited_at", Double),  # refused for its limit since then, and not admitted since
+    Column("leaked_at", Double),  # when it was first reported as leaked
+    Column("weak", Boolean, nullable=False, server_default=text("0")),  # imported, and easier to guess than ours
     CheckConstraint("state in ('active', 'inactive', 'expired', 'revoked')", name="key_state"),
     CheckConstraint("slot is null or (state = 'active' and slot = api || ':' || owner)", name="key_slot"),
     Index("keys_by_owner", "owner", "api", "created_at"),
     Index("keys_by_age", "api", "created_at"),
+)
+
+key_requests = Table(  # keys that were asked for, and what staff decided
+    "key_requests",
+    metadata,
+    Column("request", Text, primary_key=True),
+    Column("api", Text, ForeignKey("apis.api"), nullable=False),
+    Column("owner", Text, ForeignKey("owners.owner"), nullable=False),
+    Column("wish", JSON, nullable=False),  # class, environment, name, restrictions; scopes with a reason for each
+    Column("use_case", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("asked_by", Text, nullable=False),
+    Column("asked_at", Double, nullable=False),
+    Column("granted", JSON),  # the scopes that staff granted: all that were asked for, or fewer
+    Column("decided_by", Text),
+    Column("decided_at", Double),
+    Column("reason", Text),
+    Column("lapses_at", Double),  # until when a granted key may be revealed
+    Column("key", Text, ForeignKey("keys.key")),
+    CheckConstraint("state in ('open', 'granted', 'refused', 'withdrawn', 'revealed')", name="request_state"),
+    Index("requests_by_state", "state", "asked_at"),
+    Index("requests_by_owner", "owner", "asked_at"),
+)
+
+measures = Table(  # what staff did at run time to protect an API: throttles and blocks
+    "measures",
+    metadata,
+    Column("measure", Text, primary_key=True),
+    Column("api", Text, nullable=False),  # empty: every API
+    Column("kind", Text, nullable=False),
+    Column("target", Text, nullable=False),
+    Column(
+        "subject", Text, nullable=False
+    ),  # an owner, a key's id, an address range or an operation; empty for the API
+    Column("limits", Text),
+    Column("reason", Text, nullable=False),
+    Column("set_at", Double, nullable=False),
+    Column("set_by", Text, nullable=False),
+    Column("ends_at", Double),
+    Column("lifted_at", Double),
+    CheckConstraint("kind in ('throttle', 'block')", name="measure_kind"),
+    CheckConstraint("target in ('api', 'owner', 'key', 'address', 'operation')", name="measure_target"),
+    CheckConstraint("(kind = 'throttle') = (limits is not null)", name="measure_limits"),
+    Index("measures_by_api", "api", "set_at"),
+)
+
+brownouts = Table(  # announced minutes in which a deprecated version does not work
+    "brownouts",
+    metadata,
+    Column("brownout", Text, primary_key=True),
+    Column("api", Text, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("starts_at", Double, nullable=False),
+    Column("ends_at", Double, nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("announced_at", Double, nullable=False),
+    Column("cancelled_at", Double),
+    CheckConstraint("ends_at > starts_at", name="brownout_span"),
+    CheckConstraint("status in (410, 503)", name="brownout_status"),
+    Index("brownouts_by_version", "api", "version", "starts_at"),
+)
+
+run_settings = Table(  # settings that staff change while the installation runs
+    "run_settings",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", JSON, nullable=False),
+    Column("set_at", Double, nullable=False),
+    Column("set_by", Text, nullable=False),
+)
+
+replies = Table(  # what was answered to a write that carried an Idempotency-Key
+    "replies",
+    metadata,
+    Column("caller", Text, primary_key=True),
+    Column("name", Text, primary_key=True),  # the caller's Idempotency-Key
+    Column("fingerprint", LargeBinary, nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("body", JSON, nullable=False),  # without the text of a key
+    Column("at", Double, nullable=False),
+    Index("replies_by_age", "at"),
 )
 
 audit = Table(
@@ -163,8 +273,29 @@ audit = Table(
     Column("verb", Text, nullable=False),
     Column("api", Text, nullable=False),
     Column("subject", Text, nullable=False),
-    Column("detail", JSON, nullable=False),
+    Column("before", JSON(none_as_null=True)),
+    Column("after", JSON(none_as_null=True)),
+    Column("detail", JSON, nullable=False),  # of what is personal a salted digest
     Index("audit_by_subject", "subject", "id"),
+)
+
+audit_personal = Table(  # what is personal in the audit: erasing it leaves the chain whole (R73)
+    "audit_personal",
+    metadata,
+    Column("id", Integer, ForeignKey("audit.id"), primary_key=True),
+    Column("field", Text, primary_key=True),
+    Column("salt", LargeBinary, nullable=False),
+    Column("value", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+audit_links = Table(  # the chain over the audit's rows, laid by the worker in its own order
+    "audit_links",
+    metadata,
+    Column("position", BigInteger, primary_key=True, autoincrement=False),
+    Column("id", Integer, ForeignKey("audit.id"), nullable=False, unique=True),
+    Column("digest", LargeBinary, nullable=False),
+    Column("at", Double, nullable=False),
 )
 
 outbox = Table(
@@ -217,100 +348,18 @@ refusals = Table(  # refusals without a known key, counted
     sqlite_with_rowid=False,
 )
 
+disregards = Table(  # calls that came although the caller had been told when to come again (R103)
+    "disregards",
+    metadata,
+    Column("locator", LargeBinary, primary_key=True),
+    Column("hour", BigInteger, primary_key=True),  # Unix hours
+    Column("count", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 journal_marks = Table(  # up to where each journal segment is in the readings
     "journal_marks",
     metadata,
     Column("segment", Text, primary_key=True),
     Column("offset", BigInteger, nullable=False),
 )
-
-
-def _refuse(name: str, event: str, *, when: str, because: str) -> str:
-    return f"create trigger {name} before {event} for each row when {when} begin select raise(abort, '{because}'); end"
-
-
-_ONE_ACTIVE = "exists (select 1 from apis where api = new.api and one_active)"
-
-# `or replace` makes room by deleting rows without asking the trigger that guards them. So whatever a statement could
-# collide with is looked at before it, the rowid that SQLite gives to every row included.
-SQLITE_TRIGGERS = (
-    _refuse(
-        "keys_fixed",
-        "update on keys",
-        when="""new.key is not old.key
-            or new.rowid is not old.rowid
-            or new.locator is not old.locator
-            or new.api is not old.api
-            or new.owner is not old.owner
-            or new.class is not old.class
-            or new.environment is not old.environment
-            or new.scopes is not old.scopes
-            or new.predecessor is not old.predecessor
-            or new.lineage is not old.lineage
-            or new.created_at is not old.created_at
-            or new.created_by is not old.created_by""",
-        because="a key keeps its scopes, owner, class and environment: issue another (C4)",
-    ),
-    _refuse(
-        "keys_final",
-        "update on keys",
-        when="""(old.state = 'revoked' and new.state is not old.state)
-            or (old.state = 'expired' and new.state not in ('expired', 'revoked'))""",
-        because="a key does not come back from revoked or expired (C15)",
-    ),
-    _refuse(
-        "keys_expiry",
-        "update on keys",
-        when="old.expires_at is not null and (new.expires_at is null or new.expires_at > old.expires_at)",
-        because="a key''s expiry is only ever brought forward",
-    ),
-    _refuse(
-        "keys_slot",
-        "update on keys",
-        when="old.slot is not null and new.slot is not old.slot and new.state is old.state",
-        because="a key leaves its slot only with its state (C1)",
-    ),
-    _refuse(
-        "keys_slot_taken",
-        "update on keys",
-        when="new.slot is not null and exists (select 1 from keys where slot = new.slot and key is not old.key)",
-        because="the slot is taken (C1)",
-    ),
-    _refuse(
-        "keys_slot_needed",
-        "update on keys",
-        when=f"new.state = 'active' and old.state is not 'active' and new.slot is null and {_ONE_ACTIVE}",
-        because="a key of this API is active in its owner''s slot (C1)",
-    ),
-    _refuse(
-        "keys_new",
-        "insert on keys",
-        when="""exists (
-                select 1 from keys
-                where key = new.key or rowid = new.rowid or locator = new.locator or slot = new.slot
-            )""",
-        because="a key is not replaced in its row, nor in its slot (C1, C4)",
-    ),
-    _refuse(
-        "keys_new_slot",
-        "insert on keys",
-        when=f"new.state = 'active' and new.slot is null and {_ONE_ACTIVE}",
-        because="a key of this API is active in its owner''s slot (C1)",
-    ),
-    _refuse("keys_stay", "delete on keys", when="true", because="a key''s row stays for the audit (C15)"),
-    _refuse("audit_fixed", "update on audit", when="true", because="the audit is only ever appended to"),
-    _refuse("audit_stay", "delete on audit", when="true", because="the audit is only ever appended to"),
-    _refuse(
-        "audit_new",
-        "insert on audit",
-        when="exists (select 1 from audit where id = new.id)",
-        because="the audit is only ever appended to",
-    ),
-)
-
-
-def create_triggers(connection: Connection) -> None:
-    """Lay the triggers. Part of every migration that touches their tables, and of a fresh schema."""
-    if connection.dialect.name == "sqlite":
-        for statement in SQLITE_TRIGGERS:
-            connection.execute(text(statement))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from sqlalchemy import Connection, insert, update
 
+from limen.core.audit import SALT_BYTES, personal_digest
 from limen.core.events import Event
 from limen.core.keys import Digest, Entropy
 from limen.core.people import Actor
@@ -65,18 +66,44 @@ class Tx:
         )
         self.changed = True
 
-    def record(self, verb: str, happened: Event, **detail: Any) -> None:
-        """Write the audit's row and the event into the outbox. A change that cannot be audited does not happen."""
-        self.connection.execute(
-            insert(tables.audit).values(
+    def record(
+        self,
+        verb: str,
+        happened: Event,
+        *,
+        before: Mapping[str, Any] | None = None,
+        after: Mapping[str, Any] | None = None,
+        personal: Mapping[str, str] | None = None,
+        **detail: Any,
+    ) -> None:
+        """Write the audit's row and the event into the outbox. A change that cannot be audited does not happen.
+
+        *before* and *after*: what changed, as it was and as it is. What is *personal*, by its name, is kept beside the
+        row, which has a salted digest of it: it can be erased, and the chain over the rows stays whole (R73).
+        """
+        told = {name: value for name, value in (personal or {}).items() if value}
+        if self.actor.origin:
+            told["origin"] = self.actor.origin
+        salts = {name: self.entropy(SALT_BYTES) for name in told}
+        digests = {name: personal_digest(salts[name], value) for name, value in told.items()}
+        number = self.connection.execute(
+            insert(tables.audit)
+            .values(
                 at=self.now,
                 actor=str(self.actor),
                 verb=verb,
                 api=happened.api,
                 subject=happened.subject,
-                detail=detail,
+                before=before,
+                after=after,
+                detail=detail | ({"personal": digests} if digests else {}),
             )
-        )
+            .returning(tables.audit.c.id)
+        ).scalar_one()
+        for name, value in told.items():
+            self.connection.execute(
+                insert(tables.audit_personal).values(id=number, field=name, salt=salts[name], value=value)
+            )
         self.connection.execute(
             insert(tables.outbox).values(at=self.now, event=happened.name, payload=happened.payload())
         )

@@ -95,7 +95,7 @@ def _api(row: Any) -> Api:
         revision=row.revision,
         read_only=row.read_only,
         allowlist=row.allowlist,
-        emergency="" if row.emergency_count is None else f"{row.emergency_count} per {row.emergency_window_s} s",
+        emergency=row.emergency or "",
         created_at=row.created_at,
     )
 
@@ -111,10 +111,7 @@ def switch(tx: Tx, api: str, name: str, value: bool | Limit | None) -> Api:
     if name == "emergency":
         limit = value if isinstance(value, Limit) else None
         same = held.emergency == str(limit or "")
-        columns: dict[str, Any] = {
-            "emergency_count": limit.count if limit else None,
-            "emergency_window_s": limit.window_s if limit else None,
-        }
+        columns: dict[str, Any] = {"emergency": str(limit) if limit else None}
     else:
         same = {"read_only": held.read_only, "allowlist": held.allowlist}[name] == value
         columns = {name: value}

@@ -99,8 +99,7 @@ def regenerate(tx: Tx, key: str, *, overlap_s: int | None = None) -> Issued:
         "scopes",
         "origins",
         "addresses",
-        "limit_count",
-        "limit_window_s",
+        "limits",
     )
     expiries = [moment for moment in (row.expires_at, _latest(tx, profile)) if moment is not None]
     values = {name: getattr(row, name) for name in kept} | {"expires_at": min(expiries, default=None)}

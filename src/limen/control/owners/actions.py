@@ -94,7 +94,7 @@ def _owner(reader: Reader, row: Any) -> Owner:
                 found.api,
                 found.plan,
                 found.allowed,
-                "" if found.limit_count is None else f"{found.limit_count} per {found.limit_window_s} s",
+                found.limits or "",
             )
             for found in _rows.standings_of(reader.connection, row.owner)
         ),
@@ -130,8 +130,7 @@ def set_plan(tx: Tx, owner: str, api: str, *, plan: str, limit: Limit | None = N
         raise ProblemError("plan_unknown", f"Plan {plan!r} is none of {', '.join(plans) or 'none at all'}.")
     values = {
         "plan": plan,
-        "limit_count": limit.count if limit else None,
-        "limit_window_s": limit.window_s if limit else None,
+        "limits": str(limit) if limit else None,
     }
     found = _rows.standing(tx.connection, owner, api)
     if found is None or any(getattr(found, name) != value for name, value in values.items()):

@@ -67,8 +67,7 @@ def _create_apis() -> None:
         sa.Column("read_only", sa.Boolean(), nullable=False),
         sa.Column("allowlist", sa.Boolean(), nullable=False),
         sa.Column("one_active", sa.Boolean(), nullable=False),
-        sa.Column("emergency_count", sa.BigInteger()),
-        sa.Column("emergency_window_s", sa.BigInteger()),
+        sa.Column("emergency", sa.Text()),
         sa.Column("created_at", sa.Double(), nullable=False),
     )
     op.create_table(
@@ -111,8 +110,7 @@ def _create_owners() -> None:
         sa.Column("api", sa.Text(), sa.ForeignKey("apis.api"), primary_key=True),
         sa.Column("plan", sa.Text(), nullable=False),
         sa.Column("allowed", sa.Boolean(), nullable=False),
-        sa.Column("limit_count", sa.BigInteger()),
-        sa.Column("limit_window_s", sa.BigInteger()),
+        sa.Column("limits", sa.Text()),
     )
 
 
@@ -133,8 +131,8 @@ def _create_keys() -> None:
         sa.Column("scopes", sa.JSON(), nullable=False),
         sa.Column("origins", sa.JSON()),
         sa.Column("addresses", sa.JSON()),
-        sa.Column("limit_count", sa.BigInteger()),
-        sa.Column("limit_window_s", sa.BigInteger()),
+        sa.Column("limits", sa.Text()),
+        sa.Column("pinned", sa.Text()),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("slot", sa.Text(), unique=True),
         sa.Column("predecessor", sa.Text(), sa.ForeignKey("keys.key")),
@@ -146,6 +144,9 @@ def _create_keys() -> None:
         sa.Column("ended_reason", sa.Text()),
         sa.Column("deleted_at", sa.Double()),
         sa.Column("last_used_at", sa.Double()),
+        sa.Column("limited_at", sa.Double()),
+        sa.Column("leaked_at", sa.Double()),
+        sa.Column("weak", sa.Boolean(), nullable=False, server_default=sa.text("0")),
         sa.CheckConstraint("state in ('active', 'inactive', 'expired', 'revoked')", name="key_state"),
         sa.CheckConstraint("slot is null or (state = 'active' and slot = api || ':' || owner)", name="key_slot"),
     )
@@ -162,6 +163,8 @@ def _create_audit() -> None:
         sa.Column("verb", sa.Text(), nullable=False),
         sa.Column("api", sa.Text(), nullable=False),
         sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("before", sa.JSON()),
+        sa.Column("after", sa.JSON()),
         sa.Column("detail", sa.JSON(), nullable=False),
     )
     op.create_index("audit_by_subject", "audit", ["subject", "id"])

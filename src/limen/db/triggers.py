@@ -1,0 +1,119 @@
+"""SQLite's triggers: they refuse what no verb of ours does, and hold against a hand at the database too (ADR 0009).
+
+Alembic's batch mode drops triggers without a word, so a test compares the schema after every upgrade with a fresh one.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, text
+
+
+def _refuse(name: str, event: str, *, when: str, because: str) -> str:
+    return f"create trigger {name} before {event} for each row when {when} begin select raise(abort, '{because}'); end"
+
+
+_ONE_ACTIVE = "exists (select 1 from apis where api = new.api and one_active)"
+
+# `or replace` makes room by deleting rows without asking the trigger that guards them. So whatever a statement could
+# collide with is looked at before it, the rowid that SQLite gives to every row included.
+SQLITE_TRIGGERS = (
+    _refuse(
+        "keys_fixed",
+        "update on keys",
+        when="""new.key is not old.key
+            or new.rowid is not old.rowid
+            or new.locator is not old.locator
+            or new.api is not old.api
+            or new.owner is not old.owner
+            or new.class is not old.class
+            or new.environment is not old.environment
+            or new.scopes is not old.scopes
+            or new.predecessor is not old.predecessor
+            or new.lineage is not old.lineage
+            or new.created_at is not old.created_at
+            or new.created_by is not old.created_by""",
+        because="a key keeps its scopes, owner, class and environment: issue another (C4)",
+    ),
+    _refuse(
+        "keys_final",
+        "update on keys",
+        when="""(old.state = 'revoked' and new.state is not old.state)
+            or (old.state = 'expired' and new.state not in ('expired', 'revoked'))""",
+        because="a key does not come back from revoked or expired (C15)",
+    ),
+    _refuse(
+        "keys_expiry",
+        "update on keys",
+        when="old.expires_at is not null and (new.expires_at is null or new.expires_at > old.expires_at)",
+        because="a key''s expiry is only ever brought forward",
+    ),
+    _refuse(
+        "keys_slot",
+        "update on keys",
+        when="old.slot is not null and new.slot is not old.slot and new.state is old.state",
+        because="a key leaves its slot only with its state (C1)",
+    ),
+    _refuse(
+        "keys_slot_taken",
+        "update on keys",
+        when="new.slot is not null and exists (select 1 from keys where slot = new.slot and key is not old.key)",
+        because="the slot is taken (C1)",
+    ),
+    _refuse(
+        "keys_slot_needed",
+        "update on keys",
+        when=f"new.state = 'active' and old.state is not 'active' and new.slot is null and {_ONE_ACTIVE}",
+        because="a key of this API is active in its owner''s slot (C1)",
+    ),
+    _refuse(
+        "keys_new",
+        "insert on keys",
+        when="""exists (
+                select 1 from keys
+                where key = new.key or rowid = new.rowid or locator = new.locator or slot = new.slot
+            )""",
+        because="a key is not replaced in its row, nor in its slot (C1, C4)",
+    ),
+    _refuse(
+        "keys_new_slot",
+        "insert on keys",
+        when=f"new.state = 'active' and new.slot is null and {_ONE_ACTIVE}",
+        because="a key of this API is active in its owner''s slot (C1)",
+    ),
+    _refuse("keys_stay", "delete on keys", when="true", because="a key''s row stays for the audit (C15)"),
+    _refuse("audit_fixed", "update on audit", when="true", because="the audit is only ever appended to"),
+    _refuse("audit_stay", "delete on audit", when="true", because="the audit is only ever appended to"),
+    _refuse(
+        "audit_new",
+        "insert on audit",
+        when="exists (select 1 from audit where id = new.id)",
+        because="the audit is only ever appended to",
+    ),
+    _refuse("audit_links_fixed", "update on audit_links", when="true", because="the audit is only ever appended to"),
+    _refuse("audit_links_stay", "delete on audit_links", when="true", because="the audit is only ever appended to"),
+    _refuse(
+        "audit_links_new",
+        "insert on audit_links",
+        when="exists (select 1 from audit_links where position = new.position or id = new.id)",
+        because="the audit is only ever appended to",
+    ),
+    _refuse(
+        "audit_personal_fixed",
+        "update on audit_personal",
+        when="true",
+        because="what is personal in the audit is erased, never changed",
+    ),
+    _refuse(
+        "audit_personal_new",
+        "insert on audit_personal",
+        when="exists (select 1 from audit_personal where id = new.id and field = new.field)",
+        because="what is personal in the audit is erased, never changed",
+    ),
+)
+
+
+def create_triggers(connection: Connection) -> None:
+    """Lay the triggers. Part of every migration that touches their tables, and of a fresh schema."""
+    if connection.dialect.name == "sqlite":
+        for statement in SQLITE_TRIGGERS:
+            connection.execute(text(statement))
