@@ -224,7 +224,7 @@ def test_a_commit_that_the_database_itself_refuses(desk: Desk, owner: str) -> No
         tx.connection.execute(text("pragma defer_foreign_keys = on"))
         keys.issue(tx, keys.NewKey("creator", owner, "a key", scopes=("read:self",)))
         tx.connection.execute(
-            text("insert into standings values (:owner, 'nowhere', '', 0, null, null)"), {"owner": owner}
+            text("insert into standings values (:owner, 'nowhere', '', 0, null)"), {"owner": owner}
         )
 
     with pytest.raises(IntegrityError):

@@ -322,7 +322,7 @@ def test_the_audit_is_only_ever_appended_to(hand: sqlite3.Connection, owner: str
         "update or ignore audit set actor = 'terminal:nobody'",
         "delete from audit",
         "delete from audit where id = 1",
-        "insert or replace into audit select id, at, 'terminal:nobody', verb, api, subject, detail from audit",
+        "insert or replace into audit select id, at, 'terminal:nobody', verb, api, subject, before, after, detail from audit",
         "replace into audit (rowid, at, actor, verb, api, subject, detail) values (1, 0, '', '', '', '', '{}')",
         "insert into audit select * from audit where true on conflict (id) do update set actor = ''",
     ):

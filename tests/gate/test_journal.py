@@ -404,10 +404,10 @@ def _whole_run(script: str, folder: Path, before: list[str]) -> str:
 
 
 def test_a_full_disk_is_met_when_a_segment_is_made_and_never_inside_an_entry(tmp_path: Path) -> None:
-    """A real one: the process has a mount of its own with 2 MB, which goes with it."""
+    """A real one: the process has a mount of its own with 4 MB, which goes with it."""
     mount = tmp_path / "disk"
     mount.mkdir()
-    shell = f"mount -t tmpfs -o size=2m limen '{mount}' && exec \"$@\""
+    shell = f"mount -t tmpfs -o size=4m limen '{mount}' && exec \"$@\""
     before = ["unshare", "--map-root-user", "--mount", "sh", "-c", shell, "sh"]
     tried = python("", before=before)
     tried.communicate(timeout=30)
