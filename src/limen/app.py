@@ -7,24 +7,31 @@ import getpass
 import os
 import secrets
 import weakref
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from threading import Thread
 from time import sleep
 from typing import Any, Concatenate, TypeVar
+from urllib.parse import quote
 
-from limen.core.keys import Digest, draw_id
+from limen.control import peppers
+from limen.core.foreign import Foreign
+from limen.core.keys import draw_id
 from limen.core.people import Actor
 from limen.core.problems import ProblemError, StoreDown
-from limen.core.profile import Profile
+from limen.core.profile import BUILT_IN, Profile
 from limen.core.record import Record
 from limen.core.rules import Rules
-from limen.db import installation, pepper, schema
+from limen.db import copies, installation, pepper, presence, schema, tombstones
 from limen.db.changes import changes_since, current_rules
 from limen.db.engine import Store, open_engine
 from limen.db.epoch import Epoch
+from limen.db.recognise import Recognised, recognise
 from limen.db.records import SharedTerms, load_record
+from limen.db.rehash import Proof, Rehash
+from limen.db.ring import Ring
 from limen.db.transaction import NewTx, Snapshot, Tx
 from limen.gate.check import Gate
 from limen.gate.clock import Clock
@@ -33,7 +40,7 @@ from limen.gate.counters import MemoryCounters
 from limen.gate.directory import Directory
 from limen.gate.journal import Journal
 from limen.gate.lease import Lease
-from limen.gate.strangers import Strangers
+from limen.gate.strangers import Attempts, Strangers
 from limen.settings import Settings, read_settings
 
 T = TypeVar("T")
@@ -46,9 +53,10 @@ _END = 2**62  # a change that no change log has reached
 class _Records:
     """What one gate reads by: the store, seen from one API."""
 
-    def __init__(self, store: Store, api: str) -> None:
-        self._store, self._api = store, api
+    def __init__(self, store: Store, api: str, ring: Ring, rehash: Rehash) -> None:
+        self._store, self._api, self._ring, self._rehash = store, api, ring, rehash
         self._known: tuple[Profile, SharedTerms] | None = None  # one value: terms go with the profile they were made by
+        self._foreign: Foreign | None = None
 
     def changes(self, since: int) -> Changes:
         with self._store.read() as connection:
@@ -58,15 +66,27 @@ class _Records:
     def rules(self) -> Rules:
         with self._store.read() as connection:
             found = current_rules(connection, self._api)
+            self._ring.learn(pepper.answers(connection))
         if found is None:
             raise ProblemError("api_unknown", f"There is no API {self._api!r}.")
+        patterns = found.profile.keys.foreign
+        self._foreign = Foreign(self._api, patterns, self._ring.keyring) if patterns else None
         self._known = (found.profile, {})
-        return found
+        return replace(found, foreign=self._foreign)
 
     def load(self, place: bytes) -> tuple[Record | None, int]:
         profile, shared = self._known or (self.rules().profile, {})
         with self._store.read() as connection:
-            return load_record(connection, place, api=self._api, profile=profile, shared=shared)
+            return load_record(
+                connection, place, api=self._api, profile=profile, shared=shared, numbered=self._ring.number
+            )
+
+    def proved(self, record: Record, text: bytes) -> None:
+        """*text* is that of *record*: where it is stored in an older way than new keys are, it is stored anew."""
+        current = self._ring.current
+        if record.pepper != current:
+            weak = None if self._foreign is None else self._foreign.looks_weak(text)
+            self._rehash.put(Proof(record.locator, record.digest, self._ring.digests[current](text), current, weak))
 
 
 class GateHouse:
@@ -97,32 +117,56 @@ _opened: weakref.WeakSet[App] = weakref.WeakSet()
 class App:
     """One process's view of an installation. Everything in it is the process's own and is made anew after a fork."""
 
-    def __init__(self, settings: Settings, store: Store, digests: dict[int, Digest]) -> None:
-        self.settings, self.store, self._digests = settings, store, digests
+    def __init__(self, settings: Settings, store: Store, ring: Ring, *, present: int | None = None) -> None:
+        """*present*: the file by which the process says that it works on the installation; closed with the App."""
+        self.settings, self.store, self.ring, self._present = settings, store, ring, present
+        self._rehash = Rehash(self._store_anew)
         self.clock = Clock()
+        self.attempts = Attempts()
+        """Failed attempts over all gates of the process: its doors slow whoever makes them."""
         self.gates: dict[str, GateHouse] = {}
         _opened.add(self)
 
     @classmethod
-    def open(cls, settings: Settings | None = None) -> App:
+    def open(cls, settings: Settings | None = None, *, alone: bool = False) -> App:
         """The installation that *settings* (default: the environment's) name, checked: schema, pepper, state folder.
 
-        Raises ProblemError: ``store_not_ready``, ``pepper_wrong``, ``store_down``, ``setting_wrong``.
+        *alone*: whoever calls keeps all others off it already (``db.presence``). Raises ProblemError:
+        ``store_not_ready``, ``pepper_wrong``, ``store_down``, ``setting_wrong``; ``in_use`` while another database is
+        put in its place.
         """
         settings = settings or read_settings()
         if not settings.database_path.exists():
             raise ProblemError("store_not_ready", f"There is no database {settings.database_path}. Run 'limen init'.")
-        digests = pepper.read(settings.pepper_path)
-        store = Store(open_engine(settings.database_url), Epoch(installation.require_folder(settings.state_folder)))
-        try:
+        folder = installation.require_folder(settings.state_folder)
+        present = None if alone else presence.enter(folder)
+        with ExitStack() as undone:
+            if present is not None:
+                undone.callback(os.close, present)
+            store = _store(settings)
+            undone.callback(store.engine.dispose)
+            ring = _ring(settings, store)
             with store.read() as connection:
                 schema.require_current(connection)
+                copies.require_unmarked(connection)
                 installation.verify(connection, settings.state_folder)
-                pepper.verify(connection, digests)
-        except BaseException:
-            store.engine.dispose()
-            raise
-        return cls(settings, store, digests)
+                pepper.verify(connection, ring.keyring)
+                ring.learn(pepper.answers(connection))
+            undone.pop_all()
+        return cls(settings, store, ring, present=present)
+
+    @classmethod
+    def preparing(cls, settings: Settings, database: Path) -> App:
+        """An App on the file *database*, at this release's schema, before it takes the place of the installation's own.
+
+        It lays no tombstones. Raises ProblemError: ``pepper_wrong``, ``store_not_ready`` (of a later release),
+        ``store_down``.
+        """
+        url, state = f"sqlite:///{quote(str(database.absolute()))}", database.parent
+        settings = replace(settings, database_url=url, state=state, pepper_file=settings.pepper_path)
+        store = Store(open_engine(url), Epoch(state))
+        schema.upgrade(store)
+        return cls(settings, store, _ring(settings, store))
 
     @classmethod
     def initialise(cls, settings: Settings) -> App:
@@ -131,13 +175,19 @@ class App:
             if settings.database_path.exists():
                 raise ProblemError("pepper_wrong", f"The database is there, its pepper {settings.pepper_path} is not.")
             pepper.write_new(settings.pepper_path, secrets.token_bytes)
-        digests = pepper.read(settings.pepper_path)
+        pepper.read(settings.pepper_path)  # before anything is made
         installation.make_folder(settings.state_folder)
-        store = Store(open_engine(settings.database_url), Epoch(settings.state_folder))
+        with presence.entered(settings.state_folder):
+            cls._found(settings)
+        return cls.open(settings)
+
+    @classmethod
+    def _found(cls, settings: Settings) -> None:
+        store = _store(settings)
         schema.upgrade(store)
-        app = cls(settings, store, digests)
+        app = cls(settings, store, _ring(settings, store))
         with store.write(app._tx(Actor("terminal", "init"))) as tx:
-            pepper.remember(tx.connection, digests, tx.now)
+            pepper.remember(tx.connection, pepper.read(settings.pepper_path), tx.now)
             installation.remember(
                 tx.connection,
                 settings.state_folder,
@@ -145,8 +195,9 @@ class App:
                 new_id=draw_id(tx.entropy),
                 now=tx.now,
             )
+            if store.tombstones is not None and not store.tombstones.goes_on(tx.connection):
+                tx.tombstone("series", "", "begun")
         app.close()
-        return cls.open(settings)
 
     def act(self, verb: Callable[Concatenate[Tx, ...], T], *args: Any, actor: Actor | None = None, **kwargs: Any) -> T:
         """Do *verb* in one transaction; when this returns, it is durable and holds in every process on this host.
@@ -162,14 +213,21 @@ class App:
         return result
 
     def _tx(self, actor: Actor) -> NewTx:
-        version, digest = list(self._digests.items())[-1]
-        return lambda connection: Tx(connection, self.clock.read()[0], actor, secrets.token_bytes, version, digest)
+        return lambda connection: self.ring.tx(connection, self.clock.read()[0], actor, secrets.token_bytes)
+
+    def _store_anew(self, proofs: list[Proof]) -> None:
+        self.act(peppers.store_anew, proofs, actor=Actor("worker", "rehash"))
 
     @contextmanager
     def reading(self) -> Iterator[Snapshot]:
         """A read transaction, for the questions of ``control``. Raises StoreDown."""
         with self.store.read() as connection:
             yield Snapshot(connection, self.clock.read()[0])
+
+    def recognise(self, texts: Sequence[str]) -> list[Recognised]:
+        """Which key each of *texts* is, if any. One read, and nothing is written. Raises StoreDown."""
+        with self.store.read() as connection:
+            return recognise(connection, texts, self.ring)
 
     def gate(self, api: str, *, own_process: bool = False) -> GateHouse:
         """The gate of *api* in this process, opened on first use. *own_process*: nothing else runs in it.
@@ -190,7 +248,7 @@ class App:
             house.cold.close_down()
 
     def _open_gate(self, api: str, own_process: bool) -> GateHouse:
-        settings, records = self.settings, _Records(self.store, api)
+        settings, records = self.settings, _Records(self.store, api, self.ring, self._rehash)
         head = records.changes(since=_END).head  # before the rules are read: they may be newer, not older
         rules = records.rules()
         lock = _lock(settings.state_folder / f"gate-{api}.lock", api)
@@ -206,7 +264,7 @@ class App:
             os.close(lock)
             raise
         directory = Directory(
-            self._digests, bound=settings.records, unknown_bound=settings.unknown, freezes=own_process
+            self.ring.digests, bound=settings.records, unknown_bound=settings.unknown, freezes=own_process
         )
         directory.clear(head)
         gate = Gate(
@@ -216,8 +274,10 @@ class App:
             counters=MemoryCounters(),
             journal=journal,
             strangers=Strangers(journal.tallies),
+            must_record=api != BUILT_IN,  # or a full journal would keep out whoever could make room
         )
-        return GateHouse(gate, Cold(gate, records, threads=settings.loads, waiting=settings.waiting), lock)
+        cold = Cold(gate, records, threads=settings.loads, waiting=settings.waiting, proved=records.proved)
+        return GateHouse(gate, cold, lock)
 
     def abandon(self) -> None:
         """In a forked child: let go of what is the parent's, without a word to it. This App is of no more use."""
@@ -226,13 +286,36 @@ class App:
             os.close(house.lock)
         self.gates = {}
         self.store.engine.dispose(close=False)
+        self._leave()
 
     def close(self) -> None:
         """Let go of everything. The installation stays as it is."""
+        self._rehash.close()
         for house in self.gates.values():
             house.close()
         self.gates = {}
         self.store.engine.dispose()
+        self._leave()
+
+    def _leave(self) -> None:
+        if self._present is not None:
+            os.close(self._present)
+            self._present = None
+
+
+def _store(settings: Settings) -> Store:
+    laid = tombstones.Tombstones(settings.tombstones_path)
+    return Store(open_engine(settings.database_url), Epoch(settings.state_folder), laid)
+
+
+def _ring(settings: Settings, store: Store) -> Ring:
+    """What the pepper file holds, and the way to what the database knows of it."""
+
+    def answers() -> pepper.Answers:
+        with store.read() as connection:
+            return pepper.answers(connection)
+
+    return Ring(settings.pepper_path, answers)
 
 
 def terminal() -> Actor:

@@ -86,6 +86,13 @@ def _near(value: str) -> str:
     return value
 
 
+def _source(value: str) -> str:
+    """A file, or an address that nobody on the way can change the answer of."""
+    if "://" in value and not value.startswith("https://"):
+        raise ValueError
+    return value if "://" in value or not value else str(Path(value).expanduser())
+
+
 def _setting(default: Any, read: Callable[[str], Any], allowed: str, reason: str) -> Any:
     return field(default=default, metadata={"read": read, "allowed": allowed, "reason": reason})
 
@@ -100,6 +107,12 @@ class Settings:
     )
     pepper_file: Path | None = _setting(
         None, _path, "a file, mode 0600", "Default: the database's path with '.pepper' added; keep a copy elsewhere."
+    )
+    tombstones: Path | None = _setting(
+        None,
+        _path,
+        "a file",
+        "The ends of keys, for 'limen restore'. Default: the database's path and '.tombstones'; better on another disk.",
     )
     apis: tuple[str, ...] = _setting(
         (), _names, "names, separated by commas", "The APIs that this server's gate decides for. Default: every API."
@@ -131,6 +144,12 @@ class Settings:
     )
     tls_cert: Path | None = _setting(None, _path, "a PEM file", "Serves TLS 1.2 and up, with tls_key.")
     tls_key: Path | None = _setting(None, _path, "a PEM file", "The key of tls_cert.")
+    github_keys: str = _setting(
+        "",
+        _source,
+        "a file, or an https:// address",
+        "The public keys with which GitHub signs its alerts. Default: alerts are not taken.",
+    )
     records: int = _setting(
         1_000_000, _whole(100, 100_000_000), "100 to 100,000,000", "Records a gate holds; 0.5 kB each."
     )
@@ -165,6 +184,11 @@ class Settings:
     def pepper_path(self) -> Path:
         """Where the peppers lie."""
         return self.pepper_file or Path(f"{self.database_path}.pepper")
+
+    @property
+    def tombstones_path(self) -> Path:
+        """Where the tombstones lie."""
+        return self.tombstones or Path(f"{self.database_path}.tombstones")
 
     @property
     def database_path(self) -> Path:

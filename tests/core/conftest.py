@@ -39,7 +39,7 @@ _PROFILE = Profile(
     catalogue=Catalogue({name: Scope(name, name) for name in ("read:chat", "write:chat")}),
     versioning=Versioning("header", "X-Api-Version", "date", "rfc9745", "X-Api-Next-Version", ()),
     count_per="key",
-    default_limit=Limit("default", 100, 60),
+    default_limits=(Limit("default", 100, 60),),
     rate_headers=RateHeaders("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"),
     plans={},
     operations=(),
@@ -66,7 +66,7 @@ def _rules(
 
 def _owner(**changes: Any) -> Owner:
     base: dict[str, Any] = {"owner_id": "owner", "kind": "user", "suspended": False, "allowed": True}
-    return Owner(**base | {"plan": "free", "limit": None} | changes)
+    return Owner(**base | {"plan": "free", "limits": ()} | changes)
 
 
 def _record(**changes: Any) -> Record:

@@ -20,8 +20,8 @@ from limen.core.profile import Errors, Profile
 from limen.core.profile_reader import read_profile
 from limen.core.routes import Operation
 from limen.core.rules import Rules, Switches, compile_rules
-from limen.core.verdict import Ask, Code, Verdict
-from limen.core.versions import Version
+from limen.core.verdict import PRECEDENCE, Ask, Code, Verdict
+from limen.core.versions import Brownout, Version
 from limen.profiles import SHIPPED, load
 from tests.core.documents import edited
 
@@ -31,13 +31,14 @@ SEND = Operation("send", "POST", "/chats/{id}/message", frozenset({"write:chat",
 SUNSET = Version("2025-06-26", NOW - 100, NOW - 1, "2026-01-15")
 DEPRECATED = Version("2025-09-01", NOW - 100, NOW + 100, "2026-01-15")
 CURRENT = Version("2026-01-15")
+BROWNED_OUT = Version("2025-03-03", NOW - 100, NOW + 900, "2026-01-15", (Brownout("b1", NOW - 10, NOW + 89.5, 410),))
 LIMIT = Limit("allowance", 100, 60)
 REFUSALS = [code for code in Code if code is not Code.OK]
 STATUS = {code: VERDICTS[code.slug].status for code in REFUSALS}
 
 
 def _rules(profile: Profile, api: str = "creator") -> Rules:
-    versions = {version.name: version for version in (SUNSET, DEPRECATED, CURRENT)}
+    versions = {version.name: version for version in (SUNSET, DEPRECATED, CURRENT, BROWNED_OUT)}
     return compile_rules(profile, api=api, revision=1, switches=Switches(), versions=versions)
 
 
@@ -62,14 +63,17 @@ def refuse(new: SimpleNamespace) -> Refuse:
     """Refuses an ask for the reason of a code, as the gate would."""
 
     def answer(code: Code, rules: Rules, **changes: Any) -> Answer:
-        known = code > Code.CREDENTIAL_INVALID
+        known = PRECEDENCE.index(code) > PRECEDENCE.index(Code.CREDENTIAL_INVALID)
         record = new.record(scopes=frozenset({"read:chat"}), granted=("read:chat",)) if known else None
-        version = {Code.VERSION_SUNSET: SUNSET, Code.LIMIT_EXCEEDED: CURRENT}.get(code)
+        ending = {Code.VERSION_SUNSET: SUNSET, Code.VERSION_BROWNOUT: BROWNED_OUT}
+        version = (ending | {Code.LIMIT_EXCEEDED: CURRENT}).get(code)
         limits = {"limit": LIMIT, "ends_in": 6.3} if code is Code.LIMIT_EXCEEDED else {}
+        version = changes.pop("version", version)
         verdict = Verdict(code, record, SEND, version, **{"reading": 7 if known else 0, **limits, **changes})
         credential = {Code.CREDENTIAL_MISSING: None, Code.CREDENTIAL_CONFLICT: CONFLICT}.get(code, SECRET)
         asked = {
             Code.VERSION_SUNSET: b"2025-06-26",
+            Code.VERSION_BROWNOUT: b"2025-03-03",
             Code.VERSION_MALFORMED: b"yesterday",
             Code.VERSION_UNKNOWN: b"2020-01-01",
         }
@@ -107,9 +111,9 @@ STATUSES = {
     401: "credential_missing credential_malformed credential_invalid key_revoked key_expired key_inactive",
     400: "credential_conflict version_missing version_malformed version_unknown",
     403: "owner_suspended owner_not_allowed environment_mismatch origin_not_allowed address_not_allowed"
-    " writes_disabled scope_missing",
+    " writes_disabled scope_missing access_blocked",
     404: "operation_unknown",
-    410: "version_sunset",
+    410: "version_sunset version_brownout",
     429: "limit_exceeded",
     503: "unavailable",
 }
@@ -149,7 +153,7 @@ def test_retry_after_is_whole_seconds_rounded_up_and_never_nothing(
 
 @pytest.mark.parametrize("code", REFUSALS, ids=lambda code: code.slug)
 def test_retry_after_stands_where_waiting_helps_and_nowhere_else(code: Code, rules: Rules, refuse: Refuse) -> None:
-    waiting = code in (Code.LIMIT_EXCEEDED, Code.UNAVAILABLE)
+    waiting = code in (Code.LIMIT_EXCEEDED, Code.UNAVAILABLE, Code.VERSION_BROWNOUT)
     assert (_header(refuse(code, rules), b"retry-after") is not None) == waiting
 
 
@@ -176,7 +180,7 @@ def test_a_sunset_version_names_the_next_one(rules: Rules, refuse: Refuse) -> No
 @pytest.mark.parametrize("slug", ["version_missing", "version_malformed", "version_unknown", "version_sunset"])
 def test_a_refusal_for_its_version_says_which_are_supported(slug: str, refuse: Refuse) -> None:
     body = json.loads(refuse(Code[slug.upper()], _styled("creator", "problem")).body)
-    assert body["supportedVersions"] == ["2025-09-01", "2026-01-15"]
+    assert body["supportedVersions"] == ["2025-03-03", "2025-09-01", "2026-01-15"]
 
 
 @pytest.mark.req("R53", "R193", "R273")
@@ -184,6 +188,50 @@ def test_a_missing_scope_is_named(refuse: Refuse) -> None:
     body = json.loads(refuse(Code.SCOPE_MISSING, _styled("creator", "problem")).body)
     assert (body["requiredScopes"], body["missingScopes"]) == (["read:chat", "write:chat"], ["write:chat"])
     assert body["detail"] == "POST /chats/{id}/message needs write:chat, which the key does not hold."
+
+
+@pytest.mark.req("R166")
+@pytest.mark.parametrize("status", [410, 503])
+def test_a_brownout_says_how_long_it_lasts_and_where_to_go(rules: Rules, refuse: Refuse, status: int) -> None:
+    version = Version("2025-03-03", NOW - 100, NOW + 900, "2026-01-15", (Brownout("b1", NOW, NOW + 89.5, status),))
+    answer = refuse(Code.VERSION_BROWNOUT, rules, version=version)
+    body = json.loads(answer.body)
+    assert (answer.status, _header(answer, b"retry-after")) == (status, b"90")
+    assert _header(answer, b"sunset") == b"Fri, 15 Jan 2027 08:15:00 GMT"
+    assert _header(answer, b"deprecation") is not None
+    assert _header(answer, rules.profile.versioning.next_header.lower().encode()) == b"2026-01-15"
+    if rules.profile.errors.style == "problem":
+        assert (body["status"], body["nextVersion"], body["retryAfter"]) == (status, "2026-01-15", 90)
+        assert "does not work until 2027-01-15T08:01:29.750Z" in body["detail"]
+
+
+PINS = {"versioning.missing": "pin"}
+
+
+@pytest.mark.req("R39")
+def test_where_keys_are_pinned_an_answer_says_its_version_and_what_it_depends_on(new: SimpleNamespace) -> None:
+    rules = _rules(read_profile(edited(PINS, load("creator").document)))
+    record, vary = new.record(), (b"vary", b"x-fanvue-api-key, x-fanvue-api-version")
+    told = caller_headers(Verdict(Code.OK, record, SEND, CURRENT, LIMIT, 99, 60.0), rules, NOW)
+    assert told[3:] == (vary, (b"x-fanvue-api-version", b"2026-01-15"))
+    assert caller_headers(Verdict(Code.CREDENTIAL_INVALID, None, SEND, None), rules, NOW) == (vary,)
+    assert caller_headers(Verdict(Code.OK, record, SEND, CURRENT), _styled("creator", "problem"), NOW) == ()
+
+
+@pytest.mark.req("R56", "R81")
+@pytest.mark.parametrize("style", ["problem", "compat"])
+def test_a_key_that_is_pinned_to_a_version_that_ended_is_told_which(refuse: Refuse, style: str) -> None:
+    rules = _rules(read_profile(edited(PINS | {"errors.style": style}, load("creator").document)))
+    verdict = Verdict(Code.VERSION_SUNSET, None, SEND, SUNSET)
+    answer = refusal(verdict, Ask(SECRET, b"POST", b"/chats/1/message", None, b"live", NOW, 5.0), rules)
+    assert answer.status == 410
+    assert b"API version '2025-06-26' was sunset on" in answer.body
+    assert _header(answer, b"x-fanvue-api-version") == b"2025-06-26"
+
+
+def test_who_is_blocked_is_told_where_to_write_and_not_why(refuse: Refuse) -> None:
+    body = json.loads(refuse(Code.ACCESS_BLOCKED, _styled("creator", "problem")).body)
+    assert body["detail"] == "Access is blocked at the moment. Write to support@fanvue.com."
 
 
 def test_a_suspended_owner_is_told_where_to_write(refuse: Refuse) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 import math
 import re
@@ -17,22 +18,35 @@ from hypothesis import strategies as st
 
 from limen.core import verdict
 from limen.core.keys import State
+from limen.core.measures import Measure
+from limen.core.record import Record
 from limen.core.routes import Operation
+from limen.core.rules import Rules
 from limen.core.scopes import Catalogue, Scope
-from limen.core.verdict import Ask, Code, Verdict, judge
-from limen.core.versions import Version
+from limen.core.verdict import PRECEDENCE, Ask, Code, Verdict, judge, reasons
+from limen.core.versions import Brownout, Version
 
 NOW = 1_800_000_000.0
 ORDER = """
 credential_missing credential_conflict credential_malformed unavailable credential_invalid
 key_revoked key_expired key_inactive owner_suspended owner_not_allowed
 environment_mismatch origin_not_allowed address_not_allowed operation_unknown
+version_missing version_malformed version_unknown version_sunset version_brownout
+writes_disabled access_blocked scope_missing limit_exceeded ok
+"""
+NUMBERS = """
+credential_missing credential_conflict credential_malformed unavailable credential_invalid
+key_revoked key_expired key_inactive owner_suspended owner_not_allowed
+environment_mismatch origin_not_allowed address_not_allowed operation_unknown
 version_missing version_malformed version_unknown version_sunset writes_disabled scope_missing limit_exceeded ok
+access_blocked version_brownout
 """
 CURRENT = Version("2026-01-15")
 DEPRECATED = Version("2025-06-26", NOW - 100, NOW + 100, "2026-01-15")
 SUNSET = Version("2024-01-01", NOW - 100, NOW - 1, "2026-01-15")
-VERSIONS = {version.name.encode(): version for version in (CURRENT, DEPRECATED, SUNSET)}
+NOW_OUT = Brownout("b1", NOW - 10, NOW + 10, 410)
+BROWNED_OUT = Version("2025-03-03", NOW - 100, NOW + 100, "2026-01-15", (NOW_OUT,))
+VERSIONS = {version.name.encode(): version for version in (CURRENT, DEPRECATED, SUNSET, BROWNED_OUT)}
 NETWORKS = (ip_network("192.0.2.0/24"), ip_network("2001:db8::/32"))
 
 
@@ -88,63 +102,85 @@ VERSION = [
     _case(Code.VERSION_MALFORMED, versioned=True, version=b"2026-13-15"),
     _case(Code.VERSION_UNKNOWN, versioned=True, version=b"2026-01-16"),
     _case(Code.VERSION_SUNSET, versioned=True, version=b"2024-01-01"),
+    _case(Code.VERSION_BROWNOUT, versioned=True, version=b"2025-03-03"),
 ]
 WRITES = [
     _case(read_only=True, write=False),
     _case(read_only=False, write=True),
     _case(Code.WRITES_DISABLED, read_only=True, write=True),
 ]
+BLOCKS = [_case(blocked=False), _case(Code.ACCESS_BLOCKED, blocked=True)]
 SCOPES = [
-    _case(needed={"read:chat"}, held={"read:chat", "read:self"}),
-    _case(needed=set(), held=set()),
-    _case(Code.SCOPE_MISSING, needed={"read:chat", "write:chat"}, held={"read:chat"}),
+    _case(needed=frozenset({"read:chat"}), held=frozenset({"read:chat", "read:self"})),
+    _case(needed=frozenset(), held=frozenset()),
+    _case(Code.SCOPE_MISSING, needed=frozenset({"read:chat", "write:chat"}), held=frozenset({"read:chat"})),
 ]
-AXES = (KEY, SUSPENSION, ALLOWLIST, ENVIRONMENT, ORIGIN, ADDRESS, OPERATION, VERSION, WRITES, SCOPES)
+AXES = (KEY, SUSPENSION, ALLOWLIST, ENVIRONMENT, ORIGIN, ADDRESS, OPERATION, VERSION, WRITES, BLOCKS, SCOPES)
+OF_OPERATION = {Code.WRITES_DISABLED, Code.SCOPE_MISSING}
+"""Reasons that hold of an operation: where it is not known, nobody can say."""
 JUDGED = frozenset(code for axis in AXES for case in axis for code in case.reasons)
 
 
 USUAL = {name: value for axis in AXES for name, value in axis[0].changes.items()}
 
+Question = tuple[Record, Ask, Operation | None, Version | None, Rules]
+Put = Callable[..., Question]
 Decide = Callable[..., Code]
 
 
 @pytest.fixture(scope="module")
-def decide(new: SimpleNamespace) -> Decide:
-    """What ``judge`` says of a request that nothing is wrong with, but for what a test changes."""
-    rules = {
-        (allowlist, dated, read_only): new.rules(
-            new.profile() if dated else new.profile(versioning=None),
-            tuple(VERSIONS.values()),
-            allowlist=allowlist,
-            read_only=read_only,
-        )
-        for allowlist, dated, read_only in itertools.product([True, False], repeat=3)
-    }
+def put(new: SimpleNamespace) -> Put:
+    """What ``judge`` is asked about a request that nothing is wrong with, but for what a test changes."""
+    blocks = (Measure("m1", "owner", "owner"),)
 
-    def decided(**changes: Any) -> Code:
+    @functools.cache
+    def rules(allowlist: bool, dated: bool, read_only: bool, blocked: bool) -> Rules:
+        profile = new.profile() if dated else new.profile(versioning=None)
+        switches = {"allowlist": allowlist, "read_only": read_only, "blocks": blocks if blocked else ()}
+        return new.rules(profile, tuple(VERSIONS.values()), **switches)
+
+    @functools.cache
+    def record(suspended: bool, allowed: bool, held: frozenset[str], *own: Any) -> Record:
+        named = dict(zip(("state", "expires_at", "origins", "addresses"), own, strict=True))
+        return new.record(owner=new.owner(suspended=suspended, allowed=allowed), scopes=held, **named)
+
+    @functools.cache
+    def operation(needed: frozenset[str], write: bool) -> Operation:
+        return Operation("o", "GET", "/o", needed, write=write)
+
+    def question(**changes: Any) -> Question:
         it = USUAL | changes
-        record = new.record(
-            owner=new.owner(suspended=it["suspended"], allowed=it["allowed"]),
-            scopes=frozenset(it["held"]),
-            **{name: it[name] for name in ("state", "expires_at", "origins", "addresses")},
-        )
+        held, needed = frozenset(it["held"]), frozenset(it["needed"])
+        own = (it["state"], it["expires_at"], it["origins"], it["addresses"])
         ask = Ask(b"", b"GET", b"/", it["version"], it["environment"], it.get("now", NOW), 0.0)
         ask.origin, ask.address = it["origin"], it["address"]
-        operation = Operation("o", "GET", "/o", frozenset(it["needed"]), write=it["write"]) if it["known"] else None
-        by = rules[it["allowlist"], it["versioned"], it["read_only"]]
-        return judge(record, ask, operation, by.versions.get(it["version"]), by)
+        by = rules(it["allowlist"], it["versioned"], it["read_only"], it["blocked"])
+        asked = operation(needed, it["write"]) if it["known"] else None
+        return record(it["suspended"], it["allowed"], held, *own), ask, asked, by.versions.get(it["version"]), by
 
-    return decided
+    return question
 
 
-@pytest.mark.req("R3")
-def test_of_all_reasons_that_hold_the_first_in_the_order_of_codes_is_given(decide: Decide) -> None:
-    """Every combination of what can be wrong and of what can be right in several ways: 217,728 requests."""
+@pytest.fixture(scope="module")
+def decide(put: Put) -> Decide:
+    """What ``judge`` says of a request that nothing is wrong with, but for what a test changes."""
+    return lambda **changes: judge(*put(**changes))
+
+
+@pytest.mark.req("R3", "R271", "R273")
+def test_of_all_reasons_that_hold_the_first_in_the_order_of_codes_is_given(put: Put) -> None:
+    """Every combination of what can be wrong and of what can be right in several ways: 497,664 requests."""
     said, wrong = set(), []
+    place = {code: number for number, code in enumerate(PRECEDENCE)}
     for cases in itertools.product(*AXES):
-        code = decide(**{name: value for case in cases for name, value in case.changes.items()})
+        asked = put(**{name: value for case in cases for name, value in case.changes.items()})
+        holding = {reason for case in cases for reason in case.reasons}
+        if Code.OPERATION_UNKNOWN in holding:
+            holding -= OF_OPERATION
+        expected = sorted(holding, key=place.__getitem__)
+        code = judge(*asked)
         said.add(code)
-        if code is not min((reason for case in cases for reason in case.reasons), default=Code.OK):
+        if code is not (expected[0] if expected else Code.OK) or reasons(*asked) != expected:
             wrong.append((code, cases))
     assert wrong[:3] == []
     assert said == JUDGED | {Code.OK}, "every reason was met, and none but these"
@@ -152,12 +188,14 @@ def test_of_all_reasons_that_hold_the_first_in_the_order_of_codes_is_given(decid
 
 def test_the_table_leaves_out_no_reason_that_judge_is_there_for() -> None:
     """Before them come the codes of credential and store, after them the limit: others give those."""
-    assert {code for code in Code if Code.KEY_REVOKED <= code <= Code.SCOPE_MISSING} == JUDGED
+    first, last = PRECEDENCE.index(Code.KEY_REVOKED), PRECEDENCE.index(Code.SCOPE_MISSING)
+    assert set(PRECEDENCE[first : last + 1]) == JUDGED
 
 
 def test_the_codes_keep_their_order_their_numbers_and_their_names() -> None:
-    """The order is the contract, and the numbers are in the journal."""
-    assert [(code.slug, code.value) for code in Code] == [(slug, at) for at, slug in enumerate(ORDER.split(), 1)]
+    """The order is the contract, and the numbers are in the journal: a new code has the next, wherever it stands."""
+    assert [code.slug for code in PRECEDENCE] == ORDER.split()
+    assert [(code.slug, code.value) for code in Code] == [(slug, at) for at, slug in enumerate(NUMBERS.split(), 1)]
     assert all(getattr(verdict, code.name) is code for code in Code)
 
 
@@ -330,6 +368,29 @@ def test_a_version_is_served_until_the_very_second_of_its_sunset(decide: Decide)
         assert decide(version=served[0], now=now) is Code.OK
     for now in (served[2], served[2] + 1e9):
         assert decide(version=served[0], now=now) is Code.VERSION_SUNSET
+
+
+@pytest.mark.req("R166")
+def test_a_brownout_lasts_from_its_first_second_to_its_end_while_the_version_is_deprecated(
+    decide: Decide, new: SimpleNamespace
+) -> None:
+    name = b"2025-03-03"
+    for now in (NOW - 11, math.nextafter(NOW - 10, 0), NOW + 10, NOW + 99):
+        assert decide(version=name, now=now) is Code.OK
+    for now in (NOW - 10, NOW, math.nextafter(NOW + 10, 0)):
+        assert decide(version=name, now=now) is Code.VERSION_BROWNOUT
+    long = Brownout("b1", NOW - 10, NOW + 10, 503)
+    for version in (Version("v", None, None, None, (long,)), Version("v", NOW + 1, NOW + 2, "w", (long,))):
+        assert version.brownout(NOW) is None, "what is not deprecated yet works"
+    ending = Version("v", NOW - 5, NOW + 5, "w", (long,))
+    assert [ending.brownout(NOW + second) for second in (-6, -5, 4, 5)] == [None, long, long, None]
+
+
+@pytest.mark.req("R39")
+def test_a_request_without_a_version_is_for_the_one_that_its_key_is_pinned_to(decide: Decide, put: Put) -> None:
+    record, ask, operation, _, rules = put(version=None)
+    for name, code in ((b"2025-06-26", Code.OK), (b"2024-01-01", Code.VERSION_SUNSET), (b"", Code.VERSION_MISSING)):
+        assert judge(record, ask, operation, rules.versions.get(name), rules) is code
 
 
 @pytest.mark.req("R127")

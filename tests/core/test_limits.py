@@ -11,9 +11,21 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from limen.core.limits import Limit, Window, read_limit, seconds_until
+from limen.core.limits import (
+    MOST,
+    Limit,
+    Limits,
+    Window,
+    named,
+    read_limit,
+    read_limits,
+    seconds_until,
+    warnings,
+    write_limits,
+)
 from limen.core.profile import Plan
 from limen.core.routes import Operation
+from limen.core.verdict import Ask
 
 LIMIT = Limit("default", 3, 10)
 
@@ -189,7 +201,7 @@ def test_seconds_until_by_example(ahead: float, told: int) -> None:
         ("5000000 per 1 d", 5_000_000, 86_400),
         ("0 per 1 s", 0, 1),
         ("007 per 060 s", 7, 60),
-        ("999999999999 per 999999999 d", 999_999_999_999, 999_999_999 * 86_400),
+        ("999999999999 per 11574 d", 999_999_999_999, 11_574 * 86_400),
     ],
 )
 def test_a_limit_is_read_as_it_is_written(text: str, count: int, window_s: int) -> None:
@@ -201,7 +213,9 @@ NO_LIMITS = """
 |100|100 per|per 60 s|100 per s|100 per 60|100 per 60 m|100 per 60 sec|100 per 60 S|100 PER 60 s|100/60s|100 in 60 s
 |-1 per 60 s|+1 per 60 s|1.5 per 60 s|1 per 1.5 s|1e3 per 60 s|1,000 per 60 s|1_000 per 60 s|0x10 per 60 s
 |1 per 0 s|1 per 00 d|1 per -1 s|100  per 60 s|100 per  60 s|100 per 60  s|100per60s|100 per 60 s.|100 per 60 s x
-|1000000000000 per 60 s|1 per 1000000000 s|unlimited|none|∞ per 60 s|１００ per 60 s|100 per ٦٠ s
+|shadow|shadow 1|Shadow 1 per 1 s|shadow  1 per 1 s|1 per 1 s shadow
+|1000000000000 per 60 s|1 per 1000000000 s|1 per 11575 d
+|1 per 999999999 d|unlimited|none|∞ per 60 s|１００ per 60 s|100 per ٦٠ s
 """  # noqa: RUF001
 
 
@@ -214,10 +228,113 @@ def test_what_is_no_limit_is_refused_and_told_how_one_is_written(text: str) -> N
     assert repr(text) in str(refusal.value)
 
 
-@given(limits)
+shadowed = st.builds(Limit, st.just("default"), st.integers(0, 6), st.integers(1, 12), st.booleans())
+
+
+def _facts(limit: Limit) -> tuple[object, ...]:
+    return limit.name, limit.count, limit.window_s, limit.shadow, limit.windows
+
+
+@given(shadowed)
 def test_a_limit_as_it_is_shown_is_read_back(limit: Limit) -> None:
-    again = read_limit(str(limit), limit.name)
-    assert (again.name, again.count, again.window_s) == (limit.name, limit.count, limit.window_s)
+    assert _facts(read_limit(str(limit), limit.name)) == _facts(limit)
+
+
+def test_a_shadow_limit_is_marked_and_has_windows_of_its_own() -> None:
+    limit = read_limit("shadow 100 per 1 min", "allowance")
+    assert (limit.shadow, str(limit), limit.windows) == (True, "shadow 100 per 60 s", "shadow allowance/60")
+    assert read_limit("100 per 60 s", "allowance").windows == "allowance/60"
+
+
+@given(st.lists(shadowed, min_size=1, max_size=MOST, unique_by=lambda limit: limit.windows))
+def test_limits_as_they_are_shown_are_read_back_in_their_order(held: list[Limit]) -> None:
+    again = read_limits(write_limits(tuple(held)), "default")
+    assert [_facts(limit) for limit in again] == [_facts(limit) for limit in held]
+
+
+def test_several_windows_are_written_with_commas() -> None:
+    found = read_limits("100 per 60 s,5000 per 1 d , shadow 10 per 1 s", "allowance")
+    assert write_limits(found) == "100 per 60 s, 5000 per 86400 s, shadow 10 per 1 s"
+    assert write_limits(()) == ""
+
+
+@pytest.mark.parametrize("text", ["", ",", "100 per 60 s,", "100 per 60 s, , 1 per 1 d", "100 per 60 s; 1 per 1 d"])
+def test_what_is_no_list_of_limits_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="write it as '100 per 60 s'"):
+        read_limits(text, "default")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("200 per 60 s, 100 per 1 min", "'200 per 60 s' and '100 per 60 s' have one length"),
+        ("shadow 2 per 60 s, shadow 1 per 60 s", "have one length"),
+        (", ".join(f"1 per {second} s" for second in range(1, MOST + 2)), f"at most {MOST} hold at once"),
+    ],
+)
+def test_two_of_one_length_or_too_many_are_refused(text: str, said: str) -> None:
+    """Two of one length would share a window, and every request would be counted in it twice."""
+    with pytest.raises(ValueError, match=said):
+        read_limits(text, "default")
+
+
+def test_limits_get_another_name_and_stay_what_they_are() -> None:
+    found = named(read_limits("100 per 60 s, shadow 5 per 1 d", "allowance"), "measure:1")
+    assert [limit.windows for limit in found] == ["measure:1/60", "shadow measure:1/86400"]
+    assert write_limits(found) == "100 per 60 s, shadow 5 per 86400 s"
+
+
+# Limits that are odd: those that refuse everything, and those that can never be reached.
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("100 per 60 s", []),
+        ("100 per 60 s, 5000 per 1 d", []),
+        ("0 per 60 s", ["'0 per 60 s' refuses every request"]),
+        ("shadow 0 per 60 s", []),
+        ("0 per 60 s, 100 per 1 h", ["'0 per 60 s' refuses every request"]),
+        ("1 per 60 s, 61 per 1 h", ["'61 per 3600 s' can never be reached: '1 per 60 s' admits at most 61"]),
+        ("1 per 60 s, 60 per 1 h", []),
+        ("10 per 7 s, 20 per 10 s", []),
+        ("10 per 7 s, 30 per 10 s", ["'30 per 10 s' can never be reached"]),
+        ("100 per 60 s, shadow 200 per 60 s", ["'shadow 200 per 60 s' can never be exceeded"]),
+        ("100 per 60 s, shadow 199 per 60 s", []),
+        ("shadow 100 per 60 s, 200 per 60 s", []),
+        ("100 per 1 h, 50 per 60 s", []),
+    ],
+)
+def test_odd_limits_are_told(text: str, said: list[str]) -> None:
+    found = warnings(read_limits(text, "allowance"))
+    assert len(found) == len(said)
+    assert all(line.startswith(start) for line, start in zip(found, said, strict=True))
+
+
+@given(
+    st.integers(1, 4),
+    st.integers(1, 6),
+    st.integers(0, 8),
+    st.integers(1, 15),
+    st.lists(st.integers(0, 3), max_size=80),
+    st.booleans(),
+)
+def test_what_is_told_to_be_out_of_reach_is_never_what_refuses(
+    count: int, window_s: int, longer_s: int, larger: int, gaps: list[int], shadow: bool
+) -> None:
+    """The formula against the definition: as much is asked as the shorter limit lets through."""
+    short = Limit("allowance", count, window_s)
+    long = Limit("allowance", larger, window_s + longer_s, shadow or longer_s == 0)
+    one, other, refused = Window(), Window(), False
+    for at in itertools.accumulate(gaps):
+        if one.remaining(short, at):
+            free = other.remaining(long, at)
+            refused = refused or not free
+            if free or long.shadow:
+                one.take(short, at)
+                other.take(long, at)
+    if warnings((short, long)):
+        assert not refused
 
 
 @pytest.mark.parametrize(("count", "window_s"), [(-1, 60), (1, 0), (1, -60), (-5, 0)])
@@ -229,39 +346,40 @@ def test_a_limit_of_less_than_nothing_or_in_no_time_is_refused(count: int, windo
 # Which limits apply to a request, and in whose window each counts (C8).
 
 PLAIN = Operation("list", "GET", "/things")
-DEFAULT, OF_PLAN, OF_OWNER, OF_KEY = (Limit(name, 10, 60) for name in ("default", "plan:pro", "owner", "key"))
-CEILING, OF_OPERATION, EMERGENCY = (Limit(name, 5, 60) for name in ("class:public", "operation:send", "emergency"))
+ASK = Ask(None, b"GET", b"/things", None, b"live", 0.0, 0.0)
+DEFAULT, OF_PLAN, OF_OWNER, OF_KEY = ((Limit(name, 10, 60),) for name in ("default", "plan:pro", "owner", "key"))
+CEILING, OF_OPERATION, EMERGENCY = ((Limit(name, 5, 60),) for name in ("class:public", "operation:send", "emergency"))
 
 
 @pytest.mark.req("R113", "R123")
-@pytest.mark.parametrize("key", [None, OF_KEY])
-@pytest.mark.parametrize("owner", [None, OF_OWNER])
+@pytest.mark.parametrize("key", [(), OF_KEY])
+@pytest.mark.parametrize("owner", [(), OF_OWNER])
 @pytest.mark.parametrize("plan", ["pro", "custom", "left the profile"])
 def test_the_allowance_is_the_first_that_is_set_of_key_owner_plan_and_default(
-    key: Limit | None, owner: Limit | None, plan: str, new: SimpleNamespace
+    key: Limits, owner: Limits, plan: str, new: SimpleNamespace
 ) -> None:
-    plans = {"pro": Plan("pro", "Pro", OF_PLAN), "custom": Plan("custom", "Custom", None)}
-    rules = new.rules(new.profile(plans=plans, default_limit=DEFAULT))
-    record = new.record(limit=key, owner=new.owner(limit=owner, plan=plan), window=b"whose")
-    expected = key or owner or (OF_PLAN if plan == "pro" else DEFAULT)
-    assert rules.limits(record, PLAIN) == ((expected, b"whose"),)
+    plans = {"pro": Plan("pro", "Pro", OF_PLAN), "custom": Plan("custom", "Custom", ())}
+    rules = new.rules(new.profile(plans=plans, default_limits=DEFAULT))
+    record = new.record(limits=key, owner=new.owner(limits=owner, plan=plan), window=b"whose")
+    (expected,) = key or owner or (OF_PLAN if plan == "pro" else DEFAULT)
+    assert rules.limits(record, PLAIN, ASK) == ((expected, b"whose"),)
 
 
 def test_an_allowance_of_nothing_is_one_that_is_set(new: SimpleNamespace) -> None:
     nothing = Limit("owner", 0, 60)
-    ((allowance, _),) = new.rules().limits(new.record(owner=new.owner(limit=nothing)), PLAIN)
+    ((allowance, _),) = new.rules().limits(new.record(owner=new.owner(limits=(nothing,))), PLAIN, ASK)
     assert allowance is nothing
 
 
 @pytest.mark.req("R114", "R123", "R124")
-@pytest.mark.parametrize("ceiling", [None, CEILING])
-@pytest.mark.parametrize("operation", [None, OF_OPERATION])
-@pytest.mark.parametrize("emergency", [None, EMERGENCY])
+@pytest.mark.parametrize("ceiling", [(), CEILING])
+@pytest.mark.parametrize("operation", [(), OF_OPERATION])
+@pytest.mark.parametrize("emergency", [(), EMERGENCY])
 def test_every_other_limit_applies_beside_the_allowance_each_in_its_own_window(
-    ceiling: Limit | None, operation: Limit | None, emergency: Limit | None, new: SimpleNamespace
+    ceiling: Limits, operation: Limits, emergency: Limits, new: SimpleNamespace
 ) -> None:
     """The class's ceiling and the operation's limit count per chain of replaced keys, the emergency's for all."""
-    record = new.record(limit=OF_KEY, ceiling=ceiling, locator=b"this key", lineage=b"first key", window=b"owner")
-    found = new.rules(emergency=emergency).limits(record, dataclasses.replace(PLAIN, limit=operation))
-    beside = [(ceiling, b"first key"), (operation, b"first key"), (emergency, b"")]
-    assert found == ((OF_KEY, b"owner"), *((limit, whose) for limit, whose in beside if limit is not None))
+    record = new.record(limits=OF_KEY, ceiling=ceiling, locator=b"this key", lineage=b"first key", window=b"owner")
+    found = new.rules(emergency=emergency).limits(record, dataclasses.replace(PLAIN, limits=operation), ASK)
+    every = [(OF_KEY, b"owner"), (ceiling, b"first key"), (operation, b"first key"), (emergency, b"")]
+    assert list(found) == [(limit, whose) for limits, whose in every for limit in limits]

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from limen.core.profile import Mistake, ProfileError
+from limen.core.limits import write_limits
+from limen.core.profile import ForeignKeys, Mistake, ProfileError
 from limen.core.profile_diff import ABSENT
 from limen.core.profile_form import MOST_MISTAKES
 from limen.core.profile_reader import read_profile
@@ -34,7 +35,7 @@ def test_what_is_written_is_what_is_read() -> None:
     assert keys.classes["public"].prefixes == {"live": "pk_"}
     assert profile.catalogue.scopes["admin"].implies == {"read:chat", "write:chat"}
     assert profile.catalogue.scopes["admin"].extension
-    assert profile.plans["large"].limit is None
+    assert profile.plans["large"].limits == ()
     assert profile.rate_headers.reset == "X-RateLimit-Reset"
     assert profile.versioning is not None
     old = profile.versioning.versions[0]
@@ -46,11 +47,46 @@ def test_what_is_written_is_what_is_read() -> None:
 
 
 @pytest.mark.req("R113", "R114")
+@pytest.mark.parametrize(
+    "written", ["100 per 60 s, 5000 per 1 d", ["100 per 60 s", "5000 per 1 d"], ["100 per 1 min, 5000 per 24 h"]]
+)
+def test_several_windows_are_written_with_commas_or_as_a_list(written: object) -> None:
+    places = ("limits.default", "plans.free.limit", f"{PUBLIC}.limit", "operations.1.limit")
+    profile = read_profile(edited(dict.fromkeys(places, written)))
+    found = (profile.default_limits, profile.plans["free"].limits, profile.keys.classes["public"].limits)
+    assert [write_limits(each) for each in (*found, profile.operations[1].limits)] == [
+        "100 per 60 s, 5000 per 86400 s"
+    ] * 4
+
+
+def test_what_leaving_a_field_out_amounts_to() -> None:
+    profile = read_profile(DOCUMENT)
+    assert (profile.keys.on_leak, profile.keys.foreign, profile.plans["free"].granular_scopes) == ("revoke", (), True)
+    assert profile.versioning is not None
+    assert profile.versioning.missing == "refuse"
+
+
+def test_foreign_keys_are_read() -> None:
+    older = {"prefix": "old-", "length": "32-64", "hash": "hmac-sha256", "secret": "theirs", "class": "public"}
+    plain = {"length": 20, "hash": "plain", "class": "secret", "environment": "test"}
+    found = read_profile(edited({"keys.foreign": [older | {"environment": "live"}, plain]})).keys.foreign
+    assert found == (
+        ForeignKeys("old-", 32, 64, "hmac-sha256", "theirs", "public", "live"),
+        ForeignKeys("", 20, 20, "plain", "", "secret", "test"),
+    )
+
+
+@pytest.mark.req("R113", "R114")
 def test_limits_of_one_kind_share_a_name() -> None:
     """Limits of one name share their windows: an allowance goes on when it changes, and no other kind joins it."""
     profile = read_profile(edited({f"{PUBLIC}.limit": "7 per 1 d"}))
-    free, ceiling, own = profile.plans["free"].limit, profile.keys.classes["public"].limit, profile.operations[1].limit
-    told = [(limit.name, limit.count, limit.window_s) for limit in (profile.default_limit, free, ceiling, own) if limit]
+    free, ceiling, own = (
+        profile.plans["free"].limits,
+        profile.keys.classes["public"].limits,
+        profile.operations[1].limits,
+    )
+    every = (*profile.default_limits, *free, *ceiling, *own)
+    told = [(limit.name, limit.count, limit.window_s) for limit in every]
     assert told == [
         ("allowance", 100, 60),
         ("allowance", 10, 60),
@@ -120,6 +156,15 @@ FIELDS: list[tuple[str, Any, str, str]] = [  # field, what is written there, wha
     ("keys.overlap", "999999999 d", "'999999999 d'", DURATION),
     ("keys.max_lifetime", "0 s", "'0 s'", "none, or a duration from 1 s"),
     ("keys.classes", {}, "0 entries", "a mapping with 1 to 100 entries"),
+    ("keys.on_leak", "ignore", "'ignore'", "revoke, warn"),
+    ("keys.foreign", {}, "a mapping", "a list of 0 to 20"),
+    ("keys.foreign.0.length", "40-30", "'40-30'", "the number of characters, as 40 or 32-64; 8 to 512"),
+    ("keys.foreign.0.length", 7, "7", "8 to 512"),
+    ("keys.foreign.0.length", "32-513", "'32-513'", "8 to 512"),
+    ("keys.foreign.0.hash", "md5", "'md5'", "plain, sha256, sha512, hmac-sha256"),
+    ("keys.foreign.0.prefix", "a b", "'a b'", "at most 64 printable characters of ASCII, no space, no comma"),
+    ("keys.foreign.0.prefix", "a,b", "'a,b'", "no comma"),
+    ("keys.foreign.0.environment", "staging", "'staging'", "live, test"),
     (f"{SECRET}.prefixes.live", "sk", "'sk'", PREFIX),
     (f"{SECRET}.prefixes.live", "_", "'_'", PREFIX),
     (f"{SECRET}.prefixes.live", "Sk_", "'Sk_'", PREFIX),
@@ -127,7 +172,12 @@ FIELDS: list[tuple[str, Any, str, str]] = [  # field, what is written there, wha
     (f"{SECRET}.scopes", "most", "'most'", MANY),
     (f"{SECRET}.scopes", ["admin", "admin"], "a list", MANY),
     (f"{SECRET}.default_scopes", "all", "'all'", "a list of scopes, each once"),
-    (f"{SECRET}.limit", "100 per minute", "'100 per minute'", "a limit, as '100 per 60 s' (units: s, min, h, d)"),
+    (
+        f"{SECRET}.limit",
+        "100 per minute",
+        "'100 per minute'",
+        "a limit, as '100 per 60 s' (units: s, min, h, d; 'shadow",
+    ),
     (f"{SECRET}.limit", "1 per 0 s", "'1 per 0 s'", "a limit, as '100 per 60 s'"),
     ("scopes.read:chat", [], "a list", "a description, or a mapping of description, implies, extension"),
     ("scopes.admin.implies", 5, "5", MANY),
@@ -141,8 +191,13 @@ FIELDS: list[tuple[str, Any, str, str]] = [  # field, what is written there, wha
     (f"{OLD}.sunset", "9999-12-31", "'9999-12-31'", MOMENT),
     ("limits.per", "user", "'user'", "key, owner"),
     ("limits.default", 100, "100", "a limit, as '100 per 60 s'"),
+    ("limits.default", "100 per 60 s, 200 per 1 min", "'100 per 60 s, 200 per 1 min'", "of different lengths"),
+    ("limits.default", ["100 per 60 s", 5], "a list", "or up to 8 of different lengths"),
+    ("limits.default", [], "a list", "as '100 per 60 s, 5000 per 1 d' or a list"),
+    ("versioning.missing", "oldest", "'oldest'", "refuse, pin"),
+    ("plans.free.granular_scopes", "maybe", "'maybe'", "on, off (or true, false)"),
     ("limits.headers.reset", "a b", "'a b'", "a header's name"),
-    ("plans.free.limit", "none", "'none'", "a limit, as '100 per 60 s' (units: s, min, h, d), or custom"),
+    ("plans.free.limit", "none", "'none'", "5000 per 1 d' or a list; or custom"),
     ("operations", {}, "a mapping", "a list of 1 to 2000"),
     ("operations.0.id", "list_chats", "'list_chats'", "a letter, then letters and digits"),
     ("operations.0.call", "HEAD /chats", "'HEAD /chats'", "METHOD /path, with a method of GET, POST, PUT"),
@@ -170,7 +225,8 @@ FIELDS: list[tuple[str, Any, str, str]] = [  # field, what is written there, wha
 @pytest.mark.req("R40", "R50", "R113", "R114")
 @pytest.mark.parametrize(("path", "value", "found", "allowed"), FIELDS)
 def test_a_field_with_another_value_is_a_mistake(path: str, value: object, found: str, allowed: str) -> None:
-    document = edited({path: value})
+    foreign = [{"prefix": "old-", "length": "32-64", "hash": "sha512", "class": "secret", "environment": "test"}]
+    document = edited({path: value}, edited({"keys.foreign": foreign} if path.startswith("keys.foreign.") else {}))
     (mistake,) = mistakes(document)
     assert (mistake.path, mistake.line, mistake.found) == (path, numbered(document)[path], found)
     assert allowed in mistake.allowed

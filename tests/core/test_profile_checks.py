@@ -8,12 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from limen.core.profile_checks import cycles
+from limen.core.profile_checks import cycles, odd
 from limen.core.profile_diff import ABSENT
 from limen.core.profile_reader import read_profile
 from tests.core.documents import GET, NEW, OLD, PUBLIC, SECRET, edited, mistakes, numbered
 
 PUT = {"id": "x", "call": "PUT /x", "scopes": [], "write": True}
+OLDER = {"prefix": "old-", "length": 40, "hash": "sha256", "class": "secret", "environment": "live"}
+"""Keys of a system that was there before."""
 
 BETWEEN: list[tuple[dict[str, Any], str, str, str]] = [  # changes, path of the one mistake, found, allowed
     ({"scopes.write:chat.implies": ["admin"]}, "scopes.write:chat.implies",
@@ -77,6 +79,22 @@ BETWEEN: list[tuple[dict[str, Any], str, str, str]] = [  # changes, path of the 
     ({"versioning": {"carrier": "path", "format": "segment", "next_header": "X-N", "versions": {"v1": {}}},
       "operations.4": GET | {"call": "GET /v1/x"}},
      "operations.4.call", "the version in '/v1/x'", "the path as it stands after the version segment"),
+    ({"versioning": {"carrier": "path", "format": "segment", "next_header": "X-N", "versions": {"v1": {}},
+                     "missing": "pin"}}, "versioning.missing", "pin with carrier: path", "refuse, as a path without"),
+    ({"plans.free.granular_scopes": "off", f"{SECRET}.default_scopes": []}, f"{SECRET}.default_scopes",
+     "no default scopes, with plans.free.granular_scopes: off", "what a key gets that may name none (R225)"),
+    ({"keys.foreign": [OLDER | {"hash": "hmac-sha256"}]}, "keys.foreign.0.secret", "nothing", "the name of the secret"),
+    ({"keys.foreign": [OLDER | {"secret": "theirs"}]}, "keys.foreign.0.secret", "'theirs'", "none, as sha256 has no"),
+    ({"keys.foreign": [OLDER | {"class": "secrets"}]}, "keys.foreign.0.class",
+     "the unknown class 'secrets'", "secret, public; did you mean 'secret'?"),
+    ({"keys.foreign": [OLDER | {"class": "public", "environment": "test"}]}, "keys.foreign.0.environment",
+     "'test'", "an environment of the class public"),
+    ({"keys.foreign": [OLDER | {"prefix": "sk_live_", "length": "40-58"}]}, "keys.foreign.0",
+     f"texts that are those of {SECRET}.prefixes.live too", "another prefix, or other lengths"),
+    ({"keys.foreign": [OLDER | {"length": "53-53"}, OLDER | {"prefix": "old", "length": "50-60"}]}, "keys.foreign.1",
+     "texts that are those of keys.foreign.0 too", "another prefix, or other lengths"),
+    ({"keys.foreign": [{name: value for name, value in OLDER.items() if name != "prefix"} | {"length": 53}]},
+     "keys.foreign.0", f"texts that are those of {PUBLIC}.prefixes.live too", "another prefix, or other lengths"),
 ]  # fmt: skip
 
 
@@ -112,3 +130,32 @@ def test_cycles_are_found_where_there_are_any(edges: dict[int, list[int]]) -> No
     while ends := [name for name in left if not left[name] & left.keys()]:
         left = {name: to for name, to in left.items() if name not in ends}
     assert not left
+
+
+@pytest.mark.parametrize(
+    "foreign",
+    [
+        [OLDER],
+        [OLDER | {"prefix": "sk_live_", "length": "24-57"}],
+        [OLDER | {"prefix": "pk_", "length": 54}],
+        [OLDER, OLDER | {"length": "41-512"}, OLDER | {"prefix": "older-", "hash": "hmac-sha256", "secret": "theirs"}],
+    ],
+)
+def test_foreign_keys_may_look_like_ours_but_for_their_length(foreign: list[dict[str, Any]]) -> None:
+    found = read_profile(edited({"keys.foreign": foreign})).keys.foreign
+    assert [each.prefix for each in found] == [each["prefix"] for each in foreign]
+
+
+def test_odd_limits_of_a_profile_are_told_with_their_place() -> None:
+    changes = {
+        "limits.default": "100 per 60 s, 200000 per 1 d",
+        "plans.free.limit": ["0 per 60 s"],
+        f"{PUBLIC}.limit": "1 per 1 s, 100 per 10 s",
+        "operations.1.limit": "5 per 1 h, shadow 5 per 1 min",
+    }
+    assert odd(read_profile(edited({}))) == []
+    assert odd(read_profile(edited(changes))) == [
+        "limits.default: '200000 per 86400 s' can never be reached: '100 per 60 s' admits at most 144100 in that time",
+        "plans.free.limit: '0 per 60 s' refuses every request",
+        "keys.classes.public.limit: '100 per 10 s' can never be reached: '1 per 1 s' admits at most 11 in that time",
+    ]

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from limen.core.limits import Limit
+from limen.core.limits import Limit, Limits
 from limen.core.profile import Carrier, Errors, KeyClass, Plan, Versioning
 from limen.core.routes import Operation
 from limen.core.rules import Rules
+from limen.core.verdict import Ask
 from limen.core.versions import Version
 
 NOW = 1_800_000_000.0
@@ -21,6 +22,7 @@ ACTIVE = Version("2026-01-15")
 DEPRECATED = Version("2025-06-26", NOW - 100, NOW + 100, "2026-01-15")
 SUNSET = Version("2024-01-01", NOW - 100, NOW - 1, "2026-01-15")
 PLAIN = Operation("list", "GET", "/things")
+ASK = Ask(None, b"GET", b"/things", None, b"live", NOW, 0.0)
 
 
 def test_what_is_not_sunset_is_supported_the_oldest_first(new: SimpleNamespace) -> None:
@@ -108,17 +110,17 @@ def test_an_allowance_is_the_keys_own_else_its_owners_else_its_plans_else_the_de
     plans = {
         "free": Plan("free", "Free", _allowance(10)),
         "basic": Plan("basic", "Basic", _allowance(1_000)),
-        "enterprise": Plan("enterprise", "Enterprise", None),
+        "enterprise": Plan("enterprise", "Enterprise", ()),
     }
-    rules = new.rules(new.profile(plans=plans, default_limit=_allowance(100)))
-    owner = new.owner(plan=plan, limit=None if of_owner is None else _allowance(of_owner))
-    record = new.record(owner=owner, limit=None if of_key is None else _allowance(of_key), window=b"w")
-    ((limit, whose),) = rules.limits(record, PLAIN)
+    rules = new.rules(new.profile(plans=plans, default_limits=_allowance(100)))
+    owner = new.owner(plan=plan, limits=() if of_owner is None else _allowance(of_owner))
+    record = new.record(owner=owner, limits=() if of_key is None else _allowance(of_key), window=b"w")
+    ((limit, whose),) = rules.limits(record, PLAIN, ASK)
     assert (limit.count, whose) == (count, b"w")
 
 
-def _allowance(count: int) -> Limit:
-    return Limit("allowance", count, 60)
+def _allowance(count: int) -> Limits:
+    return (Limit("allowance", count, 60),)
 
 
 @pytest.mark.req("R114", "R123", "R124")
@@ -126,10 +128,10 @@ def test_ceiling_operation_and_emergency_hold_beside_the_allowance_and_never_ins
     new: SimpleNamespace,
 ) -> None:
     """Each has windows of its own: the owner's or chain's, the chain's, the chain's, everybody's."""
-    ceiling, own, emergency = (Limit(name, 5, 60) for name in ("class:public", "operation:list", "emergency"))
+    ceiling, own, emergency = ((Limit(name, 5, 60),) for name in ("class:public", "operation:list", "emergency"))
     record = new.record(ceiling=ceiling, window=b"owner", lineage=b"chain", locator=b"key")
-    limited = Operation("list", "GET", "/things", limit=own)
-    found = new.rules(emergency=emergency).limits(record, limited)
+    limited = Operation("list", "GET", "/things", limits=own)
+    found = new.rules(emergency=emergency).limits(record, limited, ASK)
     assert [(limit.name, whose) for limit, whose in found] == [
         ("default", b"owner"),
         ("class:public", b"chain"),
@@ -143,7 +145,7 @@ def test_switches_are_staffs_and_not_the_profiles(new: SimpleNamespace) -> None:
     profile = new.profile(allowlist=True)
     assert new.rules(profile, allowlist=False).allowlist is False
     assert new.rules(profile, allowlist=True, read_only=True).read_only is True
-    assert new.rules(profile).emergency is None
+    assert new.rules(profile).emergency == ()
 
 
 def test_every_prefix_and_environment_of_every_class_is_known(new: SimpleNamespace) -> None:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import event
 
-from limen.control import apis, keys, owners
+from limen.control import apis, keys, owners, versions
 from limen.core.keys import State, locator
-from limen.core.limits import Limit
+from limen.core.limits import Limit, write_limits
 from limen.db.changes import Changed, changes_since, current_rules
 from limen.db.records import SharedTerms, load_record
 
@@ -30,7 +30,8 @@ def _record(app: App, issued: Issued, api: str = "", shared: SharedTerms | None 
         profile = apis.profile_of(reader, of)
         place = locator(issued.text.encode())
         shared = {} if shared is None else shared
-        return load_record(reader.connection, place, api=of, profile=profile, shared=shared)[0]
+        numbered = app.ring.number
+        return load_record(reader.connection, place, api=of, profile=profile, shared=shared, numbered=numbered)[0]
 
 
 def _loaded(app: App, issued: Issued, shared: SharedTerms | None = None) -> Record:
@@ -67,13 +68,13 @@ def test_a_record_holds_what_was_issued(organisation: App, firm: str, issue: Cal
     assert (terms.key_class, terms.environment, terms.granted) == ("public", b"test", ("read:experiences",))
     assert terms.origins == {b"https://example.com"}
     assert terms.addresses == (ip_network("10.0.0.0/8"), ip_network("2001:db8::/32"))
-    assert (str(terms.ceiling), terms.limit) == ("60 per 60 s", None)
+    assert (write_limits(terms.ceiling), terms.limits) == ("60 per 60 s", ())
 
 
 def test_a_record_without_bounds_has_none(creator: App, owner: str, issue: Callable[..., Issued]) -> None:
     found = _loaded(creator, issue("creator", owner))
     assert found.expires_at == math.inf
-    assert (found.terms.origins, found.terms.addresses, found.terms.limit, found.terms.ceiling) == (None,) * 4
+    assert (found.terms.origins, found.terms.addresses, found.terms.limits, found.terms.ceiling) == (None, None, (), ())
 
 
 @pytest.mark.req("R10")
@@ -134,18 +135,18 @@ def test_a_record_knows_how_its_owner_stands(creator: App, owner: str, issue: Ca
     issued = issue("creator", owner)
     found = _loaded(creator, issued).owner
     assert (found.owner_id, found.kind, found.suspended, found.allowed) == (owner, "user", False, True)
-    assert (found.plan, found.limit) == ("", None)
+    assert (found.plan, found.limits) == ("", ())
     creator.act(owners.suspend, owner, reason="a test")
     creator.act(owners.disallow, owner, "creator")
-    creator.act(owners.set_plan, owner, "creator", plan="", limit=Limit("allowance", 5, 60))
+    creator.act(owners.set_plan, owner, "creator", plan="", limits=(Limit("allowance", 5, 60),))
     found = _loaded(creator, issued).owner
-    assert (found.suspended, found.allowed, str(found.limit)) == (True, False, "5 per 60 s")
+    assert (found.suspended, found.allowed, write_limits(found.limits)) == (True, False, "5 per 60 s")
 
 
 def test_an_owner_of_whom_nothing_was_said_is_on_no_list(creator: App, issue: Callable[..., Issued]) -> None:
     creator.act(owners.create, owners.NewOwner("user", owner="u-2"))
     found = _loaded(creator, issue("creator", "u-2")).owner
-    assert (found.allowed, found.plan, found.limit) == (False, "", None)
+    assert (found.allowed, found.plan, found.limits) == (False, "", ())
 
 
 def test_a_key_of_another_api_is_not_there(
@@ -162,10 +163,9 @@ def test_record_and_change_number_are_of_one_statement(creator: App, owner: str,
     with creator.reading() as reader:
         profile = apis.profile_of(reader, "creator")
         event.listen(creator.store.engine, "before_cursor_execute", lambda *found: statements.append(found[2]))
-        record, head = load_record(
-            reader.connection, issued.key.key.encode(), api="creator", profile=profile, shared={}
-        )
-        none, same = load_record(reader.connection, b"nothing", api="creator", profile=profile, shared={})
+        of: dict[str, Any] = {"api": "creator", "profile": profile, "shared": {}, "numbered": creator.ring.number}
+        record, head = load_record(reader.connection, issued.key.key.encode(), **of)
+        none, same = load_record(reader.connection, b"nothing", **of)
     assert (record is not None, none, same) == (True, None, head)
     assert len(statements) == 2
     assert head == _since(creator, 0).head
@@ -191,7 +191,7 @@ def test_changes_are_told_to_the_apis_that_they_concern(
 def test_switches_and_versions_change_rules_and_a_profile_changes_everything(
     creator: App, altered: Callable[..., Profile]
 ) -> None:
-    for verb, args in ((apis.switch, ("read_only", True)), (apis.register, ("2030-01-01",))):
+    for verb, args in ((apis.switch, ("read_only", True)), (versions.register, ("2030-01-01",))):
         start = _since(creator, 0).head
         creator.act(verb, "creator", *args)
         assert _since(creator, start) == Changed(start + 1, (), (), rules=True, everything=False)
@@ -208,18 +208,23 @@ def test_rules_are_the_profile_in_force_with_what_staff_set(creator: App, altere
         rules = current_rules(reader.connection, "creator")
         assert current_rules(reader.connection, "nowhere") is None
     assert rules is not None
-    assert (rules.revision, rules.read_only, rules.allowlist, rules.emergency) == (1, False, True, None)
+    assert (rules.revision, rules.read_only, rules.allowlist, rules.emergency) == (1, False, True, ())
     creator.act(apis.apply_profile, "creator", altered("creator", {"limits.default": "7 per 60 s"}))
     creator.act(apis.switch, "creator", "read_only", True)
     creator.act(apis.switch, "creator", "allowlist", False)
-    creator.act(apis.switch, "creator", "emergency", Limit("emergency", 10, 60))
-    creator.act(apis.register, "creator", "2030-01-01")
-    creator.act(apis.deprecate, "creator", "2025-06-26", at=1_800_000_000.0, successor="2030-01-01")
+    creator.act(apis.switch, "creator", "emergency", (Limit("emergency", 10, 60),))
+    creator.act(versions.register, "creator", "2030-01-01")
+    creator.act(versions.deprecate, "creator", "2025-06-26", at=1_800_000_000.0, successor="2030-01-01")
     with creator.reading() as reader:
         rules = current_rules(reader.connection, "creator")
     assert rules is not None
-    assert (rules.revision, rules.read_only, rules.allowlist, str(rules.emergency)) == (2, True, False, "10 per 60 s")
-    assert str(rules.profile.default_limit) == "7 per 60 s"
+    assert (rules.revision, rules.read_only, rules.allowlist, write_limits(rules.emergency)) == (
+        2,
+        True,
+        False,
+        "10 per 60 s",
+    )
+    assert write_limits(rules.profile.default_limits) == "7 per 60 s"
     assert sorted(rules.versions) == [b"2025-06-26", b"2030-01-01"]
     held = rules.versions[b"2025-06-26"]
     assert (held.deprecated_at, held.sunset_at, held.successor) == (1_800_000_000.0, None, "2030-01-01")

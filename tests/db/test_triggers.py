@@ -322,7 +322,8 @@ def test_the_audit_is_only_ever_appended_to(hand: sqlite3.Connection, owner: str
         "update or ignore audit set actor = 'terminal:nobody'",
         "delete from audit",
         "delete from audit where id = 1",
-        "insert or replace into audit select id, at, 'terminal:nobody', verb, api, subject, before, after, detail from audit",
+        "insert or replace into audit"
+        " select id, at, 'terminal:nobody', verb, api, subject, before, after, detail from audit",
         "replace into audit (rowid, at, actor, verb, api, subject, detail) values (1, 0, '', '', '', '', '{}')",
         "insert into audit select * from audit where true on conflict (id) do update set actor = ''",
     ):
@@ -343,6 +344,6 @@ def test_the_triggers_stand_in_no_verbs_way(creator: App, owner: str, issue: Cal
     creator.act(keys.delete, third)
     creator.act(apis.switch, "creator", "read_only", True)
     with creator.reading() as reader:
-        found = {key.key: key.state for key in keys.listed(reader, hidden=True)}
+        found = {key.key: key.state for key in keys.listed(reader, hidden=True).items}
     assert found == {first: "revoked", second: "revoked", third: "revoked"}
     assert dump(creator.settings.database_path)["keys"]

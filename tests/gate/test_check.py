@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from limen.control import apis, keys, owners
+from limen.control import apis, keys, owners, versions
 from limen.core.keys import CONFLICT, checksum
 from limen.core.limits import Limit
 from tests.gate.scene import LIMIT, VERSION, NewScene, Scene, changed, noise
@@ -24,7 +24,7 @@ def _restricted(new_scene: NewScene, default: str = "1 per 60 s") -> Scene:
 def test_every_reason_is_given_before_all_that_come_after_it(new_scene: NewScene) -> None:
     scene = _restricted(new_scene)
     act, now = scene.app.act, scene.app.clock.read()[0]
-    act(apis.sunset, scene.api, _old(scene, now), at=now - 1, successor=VERSION)
+    act(versions.sunset, scene.api, _old(scene, now), at=now - 1, successor=VERSION)
     bound = {"origins": (WEB,), "addresses": (HOST,)}
     good, revoked, expiring, inactive = (scene.issued(**bound, expires_at=now + 3600) for _ in range(4))
     fits = {"origin": WEB.encode(), "address": "192.0.2.7"}
@@ -73,8 +73,8 @@ def test_every_reason_is_given_before_all_that_come_after_it(new_scene: NewScene
 
 
 def _old(scene: Scene, now: float) -> str:
-    scene.app.act(apis.register, scene.api, "2025-01-01")
-    scene.app.act(apis.deprecate, scene.api, "2025-01-01", at=now - 2, successor=VERSION)
+    scene.app.act(versions.register, scene.api, "2025-01-01")
+    scene.app.act(versions.deprecate, scene.api, "2025-01-01", at=now - 2, successor=VERSION)
     return "2025-01-01"
 
 
@@ -170,9 +170,9 @@ def test_an_operation_has_a_limit_of_its_own_beside_the_allowance(new_scene: New
 def test_an_emergency_limit_holds_over_all_callers_at_once(scene: Scene) -> None:
     ann, bob = scene.key("ann"), scene.key("bob")
     assert [scene.code(text) for text in (ann, bob)] == ["ok", "ok"]
-    scene.app.act(apis.switch, scene.api, "emergency", Limit("emergency", 2, 60))
+    scene.app.act(apis.switch, scene.api, "emergency", (Limit("emergency", 2, 60),))
     assert [scene.code(text) for text in (ann, bob, ann, bob)] == ["ok", "ok", "limit_exceeded", "limit_exceeded"]
-    scene.app.act(apis.switch, scene.api, "emergency", None)
+    scene.app.act(apis.switch, scene.api, "emergency", ())
     assert scene.code(ann) == "ok"
 
 
@@ -269,5 +269,5 @@ def test_what_was_used_stays_used_when_the_owners_limit_changes(scene: Scene, co
     text = scene.key()
     for _ in range(10):
         scene.verdict(text)
-    scene.app.act(owners.set_plan, "ann", scene.api, plan="", limit=Limit("allowance", count, 60))
+    scene.app.act(owners.set_plan, "ann", scene.api, plan="", limits=(Limit("allowance", count, 60),))
     assert [scene.code(text) for _ in range(2)] == codes

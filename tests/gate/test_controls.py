@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
-from limen.control import apis, keys
+from limen.control import apis, keys, measures
 from limen.core import verdict
+from limen.core.measures import Measure, Measures
 from limen.core.record import Record
 from limen.core.routes import Operation, Routes
 from limen.core.rules import Rules
@@ -69,11 +71,23 @@ def _a_write_is_served_only_where_it_is_documented(scene: Scene) -> None:
     assert scene.code(text, "GET /users/me") == "ok"
 
 
+def _a_block_on_a_key_is_not_shaken_off(scene: Scene) -> None:
+    """R124: it holds for what the key is regenerated to, warm or cold, and for no other key."""
+    issued, other = scene.issued(), scene.key("bob")
+    scene.app.act(measures.block, measures.Target("key", issued.key.key), reason="abuse")
+    assert [scene.code(text) for text in (issued.text.encode(), other)] == ["access_blocked", "ok"]
+    text = scene.app.act(keys.regenerate, issued.key.key).text.encode()
+    assert (scene.code(text), scene.warm(text)) == ("access_blocked", "access_blocked")
+    again = scene.app.act(keys.regenerate, text[5:17].decode()).text.encode()
+    assert (scene.code(again), scene.warm(other)) == ("access_blocked", "ok")
+
+
 PROMISES: dict[str, Callable[[Scene], None]] = {
     "R48": _a_revoked_key_is_refused,
     "R51": _all_needed_scopes_are_asked_for,
     "R99": _only_listed_owners_are_admitted,
     "R127": _a_write_is_served_only_where_it_is_documented,
+    "R124": _a_block_on_a_key_is_not_shaken_off,
 }
 
 
@@ -95,6 +109,11 @@ def test_only_listed_owners_are_admitted(scene: Scene) -> None:
 @pytest.mark.req("R127")
 def test_a_write_is_served_only_where_it_is_documented(scene: Scene) -> None:
     _a_write_is_served_only_where_it_is_documented(scene)
+
+
+@pytest.mark.req("R124")
+def test_a_block_on_a_key_is_not_shaken_off(scene: Scene) -> None:
+    _a_block_on_a_key_is_not_shaken_off(scene)
 
 
 def _forgiving(*forgiven: Code) -> Judge:
@@ -123,16 +142,26 @@ def _by_any_method(routes: Routes, method: bytes, path: bytes) -> Operation | No
 _find = Routes.find
 
 
+def _by_its_own_id(measures: Measures, record: Record | None, operation: Operation | None, ask: Ask) -> list[Measure]:
+    """Finds the measures on the very key that comes, whatever it was before."""
+    alone = record if record is None else replace(record, lineage=record.key_id)
+    return _holding(measures, alone, operation, ask)
+
+
+_holding = Measures.holding
+
+
 BROKEN: dict[str, tuple[str, object, str, object]] = {
     "a build that does not look at the state of a key": ("R48", check, "judge", _forgiving(Code.KEY_REVOKED)),
     "a build that asks for no scopes": ("R51", check, "judge", _forgiving(SCOPE_MISSING)),
     "a build that is content with some of the scopes": ("R51", check, "judge", _any_scope),
     "a build without an allow-list": ("R99", check, "judge", _forgiving(OWNER_NOT_ALLOWED)),
     "a build that serves a path by any method": ("R127", Routes, "find", _by_any_method),
+    "a build that blocks one text of a key": ("R124", Measures, "holding", _by_its_own_id),
 }
 
 
-@pytest.mark.req("R48", "R51", "R99", "R127")
+@pytest.mark.req("R48", "R51", "R99", "R124", "R127")
 @pytest.mark.parametrize(("promise", "place", "name", "broken"), BROKEN.values(), ids=BROKEN)
 def test_a_build_that_does_not_keep_it_is_caught(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, promise: str, place: object, name: str, broken: object

@@ -19,15 +19,15 @@ COUNTERS: dict[str, Callable[[], Counters]] = {"memory": MemoryCounters}
 LIMIT = Limit("allowance", 3, 10)
 NAMES = ("allowance", "operation:send", "emergency")
 
-limits = st.builds(Limit, st.sampled_from(NAMES), st.integers(0, 4), st.sampled_from([5, 20]))
+limits = st.builds(Limit, st.sampled_from(NAMES), st.integers(0, 4), st.sampled_from([5, 20]), st.booleans())
 whoses = st.sampled_from([b"a", b"b", b"c"])
 gaps = st.sampled_from([0.0, 0.0, 0.25, 1.0, 4.9, 5.0, 19.75, 20.0, 60.0]) | st.floats(0, 40)
 
 
 @st.composite
 def asks(draw: st.DrawFn) -> tuple[Sequence[Want], float]:
-    """A request: its limits, of different names, and how long after the one before it comes."""
-    wanted = draw(st.lists(limits, min_size=1, max_size=3, unique_by=lambda limit: limit.name))
+    """A request: its limits, several windows of a name and shadows among them, and how long after the last it comes."""
+    wanted = draw(st.lists(limits, min_size=1, max_size=5, unique_by=lambda limit: limit.windows))
     return [(limit, draw(whoses)) for limit in wanted], draw(gaps)
 
 
@@ -44,24 +44,25 @@ class Oracle:
     def __init__(self) -> None:
         self.windows: dict[tuple[str, bytes], Window] = {}
 
-    def take(self, wants: Sequence[Want], at: float) -> bool:
-        """Whether there is room in all of *wants*; then it is taken from all."""
+    def take(self, wants: Sequence[Want], at: float) -> tuple[bool, list[Limit]]:
+        """Whether there is room in all of *wants* that are no shadows; then it is taken from all that have room.
+
+        And the shadows that had none.
+        """
         windows = [(self.windows.setdefault((limit.windows, whose), Window()), limit) for limit, whose in wants]
-        if any(window.remaining(limit, at) < 1 for window, limit in windows):
-            return False
-        for window, limit in windows:
-            window.take(limit, at)
-        return True
+        if any(window.remaining(limit, at) < 1 for window, limit in windows if not limit.shadow):
+            return False, []
+        return True, [limit for window, limit in windows if not window.take(limit, at)]
 
     def full_again(self, wants: Sequence[Want], at: float) -> float:
         """Seconds until the last of those that have no room is full again."""
-        windows = [(self.windows[limit.windows, whose], limit) for limit, whose in wants]
+        windows = [(self.windows[limit.windows, whose], limit) for limit, whose in wants if not limit.shadow]
         empty = [(window, limit) for window, limit in windows if window.remaining(limit, at) < 1]
         return max(window.ends_at - at if at < window.ends_at else float(limit.window_s) for window, limit in empty)
 
     def said(self, wants: Sequence[Want], at: float) -> set[tuple[int, float]]:
         """Remaining, and seconds to the end, of each of the tightest of *wants*."""
-        windows = [(self.windows[limit.windows, whose], limit) for limit, whose in wants]
+        windows = [(self.windows[limit.windows, whose], limit) for limit, whose in wants if not limit.shadow]
         least = min(window.remaining(limit, at) for window, limit in windows)
         return {(least, w.ends_at - at) for w, limit in windows if w.remaining(limit, at) == least}
 
@@ -75,13 +76,16 @@ def test_counters_agree_with_the_oracle_take_by_take(
     for wants, gap in requests:
         at += gap
         expected = oracle.take(wants, at)
-        granted, limit, remaining, ends_in = counters.take(wants, at)
-        assert granted == expected
-        assert limit in [wanted for wanted, _ in wants]
-        if granted:
+        granted, limit, remaining, ends_in, over = counters.take(wants, at)
+        assert (granted, list(over)) == expected
+        refusing = [wanted for wanted, _ in wants if not wanted.shadow]
+        assert limit in refusing or (limit, refusing) == (None, [])
+        if not refusing:
+            assert (granted, remaining, ends_in) == (True, 0, 0.0)
+        elif granted:
             assert (remaining, ends_in) in oracle.said(wants, at)
-            continue
-        assert (remaining, ends_in) == (0, oracle.full_again(wants, at))
+        else:
+            assert (remaining, ends_in) == (0, oracle.full_again(wants, at))
 
 
 @given(st.lists(asks(), max_size=40))
@@ -92,7 +96,7 @@ def test_waiting_as_long_as_a_refusal_says_is_enough(
     counters, at = new_counters(), 0.0
     for wants, gap in requests:
         at += gap
-        granted, _, _, ends_in = counters.take(wants, at)
+        granted, _, _, ends_in, _ = counters.take(wants, at)
         if not granted and all(limit.count > 0 for limit, _ in wants):
             at += ends_in + 1e-6
             assert counters.take(wants, at)[0]
@@ -127,9 +131,9 @@ class _Leaking(MemoryCounters):
         self.level = max(0.0, self.level - (at - self.seen) * limit.count / limit.window_s)
         self.seen = at
         if self.level + 1 > limit.count:
-            return False, limit, 0, 1.0
+            return False, limit, 0, 1.0, ()
         self.level += 1
-        return True, limit, int(limit.count - self.level), 1.0
+        return True, limit, int(limit.count - self.level), 1.0, ()
 
 
 class _Rolling(MemoryCounters):
@@ -142,9 +146,9 @@ class _Rolling(MemoryCounters):
     def take(self, wants: Sequence[Want], at: float) -> Taken:
         limit, _ = wants[0]
         if sum(time > at - limit.window_s for time in self.times) >= limit.count:
-            return False, limit, 0, 1.0
+            return False, limit, 0, 1.0, ()
         self.times.append(at)
-        return True, limit, 0, 1.0
+        return True, limit, 0, 1.0, ()
 
 
 class _Endless(MemoryCounters):
@@ -173,9 +177,9 @@ def test_no_limit_is_taken_from_where_another_refuses(new_counters: Callable[[],
 
 def test_a_limit_of_nothing_admits_nobody_and_opens_no_window(new_counters: Callable[[], Counters]) -> None:
     counters, none, some = new_counters(), Limit("allowance", 0, 60), Limit("allowance", 1, 60)
-    assert counters.take([(none, b"a")], 0.0) == (False, none, 0, 60.0)
+    assert counters.take([(none, b"a")], 0.0) == (False, none, 0, 60.0, ())
     assert counters.take([(some, b"b"), (Limit("emergency", 0, 5), b"")], 0.0)[3] == 5.0
-    assert counters.take([(some, b"a")], 59.0) == (True, some, 0, 60.0)
+    assert counters.take([(some, b"a")], 59.0) == (True, some, 0, 60.0, ())
 
 
 @pytest.mark.req("R123")
@@ -197,6 +201,36 @@ def test_windows_of_another_length_are_other_windows(new_counters: Callable[[], 
     assert counters.take([(long, b"a")], 0.0)[3] == 100
     assert counters.take([(short, b"a")], 1.0)[0]
     assert [counters.take([(limit, b"a")], 2.0)[::3] for limit in (long, short)] == [(False, 98.0), (False, 9.0)]
+
+
+@pytest.mark.req("R41", "R123")
+def test_several_windows_hold_at_once_and_each_refills_at_its_own_end(new_counters: Callable[[], Counters]) -> None:
+    counters = new_counters()
+    wants = [(Limit("allowance", 3, 10), b"a"), (Limit("allowance", 5, 60), b"a")]
+    short, long = (limit for limit, _ in wants)
+    assert [counters.take(wants, 0.0)[:2] for _ in range(4)] == [(True, short)] * 3 + [(False, short)]
+    assert [counters.take(wants, 10.0)[:2] for _ in range(3)] == [(True, long)] * 2 + [(False, long)]
+    assert counters.take(wants, 59.0) == (False, long, 0, 1.0, ())
+    assert counters.take(wants, 60.0)[:3] == (True, short, 2)
+
+
+@pytest.mark.req("R123")
+def test_a_shadow_limit_counts_and_never_refuses(new_counters: Callable[[], Counters]) -> None:
+    counters, real, shadow = new_counters(), Limit("allowance", 5, 10), Limit("allowance", 2, 10, shadow=True)
+    wants = [(shadow, b"a"), (real, b"a")]
+    takes = [counters.take(wants, 0.0) for _ in range(6)]
+    assert [taken[0] for taken in takes] == [True] * 5 + [False]
+    assert [taken[2] for taken in takes] == [4, 3, 2, 1, 0, 0], "it shows in no header either"
+    assert [taken[4] for taken in takes] == [(), (), (shadow,), (shadow,), (shadow,), ()]
+    assert [counters.take([(shadow, b"b")], 0.0)[::4] for _ in range(3)] == [(True, ()), (True, ()), (True, (shadow,))]
+    assert counters.take([(shadow, b"b")], 0.0)[1] is None
+
+
+def test_a_shadow_limit_becomes_one_that_refuses_with_a_window_of_its_own(new_counters: Callable[[], Counters]) -> None:
+    counters, shadow, real = new_counters(), Limit("allowance", 2, 10, shadow=True), Limit("allowance", 2, 10)
+    for _ in range(5):
+        counters.take([(shadow, b"a")], 0.0)
+    assert [counters.take([(real, b"a")], 1.0)[0] for _ in range(3)] == [True, True, False]
 
 
 @pytest.mark.check("C058")
@@ -237,7 +271,7 @@ def test_a_window_that_was_opened_before_the_turn_goes_on_after_it(new_counters:
     assert _takes(counters, [0.0])
     assert [counters.take([(LIMIT, b"b")], 9.0)[0] for _ in range(3)] == [True] * 3
     assert _takes(counters, [10.0]), "the first window has ended; this one opens in the next generation"
-    assert counters.take([(LIMIT, b"b")], 10.0) == (False, LIMIT, 0, 9.0)
+    assert counters.take([(LIMIT, b"b")], 10.0) == (False, LIMIT, 0, 9.0, ())
     assert counters.take([(LIMIT, b"b")], 18.999)[0] is False
     assert counters.take([(LIMIT, b"b")], 19.0)[0] is True
 
@@ -251,7 +285,7 @@ def test_in_a_dense_row_of_callers_each_window_lasts_to_its_end(
     for number in range(1_000):
         for whose in (b"%d" % (number % callers), b"newcomer %d" % number):
             wants = [(limit, whose)]
-            assert counters.take(wants, number / 4)[0] == oracle.take(wants, number / 4)
+            assert counters.take(wants, number / 4)[0] == oracle.take(wants, number / 4)[0]
 
 
 @given(st.lists(st.tuples(st.sampled_from([3, 10]), whoses, st.floats(0, 8)), max_size=60))
@@ -260,4 +294,4 @@ def test_no_window_is_let_go_of_before_it_has_ended(steps: list[tuple[int, bytes
     for length, whose, gap in steps:
         at += gap
         wants = [(Limit("allowance", 2, length), whose)]
-        assert counters.take(wants, at)[0] == oracle.take(wants, at)
+        assert counters.take(wants, at)[0] == oracle.take(wants, at)[0]

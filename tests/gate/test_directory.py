@@ -26,7 +26,7 @@ def _key(owner: str = "ann", **changes: object) -> tuple[bytes, Record]:
         key_id=key_id.encode(),
         digest=DIGEST(text.encode()),
         pepper=1,
-        owner=Owner(owner, "user", suspended=False, allowed=True, plan="", limit=None),
+        owner=Owner(owner, "user", suspended=False, allowed=True, plan="", limits=()),
         state=State.ACTIVE,
         expires_at=math.inf,
         window=key_id.encode(),

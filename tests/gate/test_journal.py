@@ -16,12 +16,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from limen.control import apis
 from limen.core.usage import Decided, Outcome, Tally
 from limen.core.verdict import Ask, Code
 from limen.core.versions import Version
 from limen.drain import decode, drain
 from limen.gate import journal as module
 from limen.gate.journal import FRAME, HEADER, MAGIC, MAX_METHOD, MAX_PATH, Journal, entries
+from limen.profiles import built_in
 from tests.gate.scene import NewScene, Scene, changed, python
 
 INCARNATION = 0x0123456789AB
@@ -337,6 +339,24 @@ def test_a_gate_whose_journal_is_full_admits_nobody_until_it_was_drained(new_sce
     assert drain(scene.app) == decided
     assert scene.soon("ok", text, later=60)
     assert scene.rows("select count(*) from readings") == [(decided + 1,)]
+
+
+@pytest.mark.req("R71")
+def test_only_limens_own_gate_decides_with_a_full_journal(new_scene: NewScene) -> None:
+    """Else a full journal would keep out whoever could make room for it."""
+    scene = new_scene(segments=2)
+    gate, text, path = scene.house.gate, scene.key(), "GET /" + "x" * 1_000
+    while scene.code(text, path) != "unavailable":
+        pass
+    while gate.journal.outcome(1, 200, 0.0):
+        pass
+    assert (scene.code(text), gate.must_record) == ("unavailable", True)
+    gate.must_record = False
+    verdict = scene.verdict(text)
+    assert (verdict.code, verdict.reading) == (Code.OK, 0)
+    assert scene.code(text, "GET /nowhere") == "operation_unknown"
+    scene.app.act(apis.ensure_built_in, built_in())
+    assert scene.app.gate("limen").gate.must_record is False
 
 
 @pytest.mark.req("R264")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from limen.app import App
-from limen.control import apis, keys, owners
+from limen.control import apis, keys, owners, versions
 from limen.core.limits import Limit
 from limen.db.transaction import Tx
 from limen.gate.lease import Lease
@@ -38,8 +38,8 @@ def _expire(scene: Scene, other: App, issued: keys.Issued) -> None:
 
 def _sunset(scene: Scene, other: App, _issued: keys.Issued) -> None:
     now = other.clock.read()[0]
-    other.act(apis.register, scene.api, "2026-01-15")
-    other.act(apis.sunset, scene.api, VERSION, at=now, successor="2026-01-15")
+    other.act(versions.register, scene.api, "2026-01-15")
+    other.act(versions.sunset, scene.api, VERSION, at=now, successor="2026-01-15")
 
 
 def _narrowed(scene: Scene, other: App, _issued: keys.Issued) -> None:
@@ -65,11 +65,11 @@ ENDS: dict[str, tuple[Change, str]] = {
     "an owner suspended": (_act(owners.suspend, "ann", reason="abuse"), "owner_suspended"),
     "an owner taken off the list": (_act(owners.disallow, "ann", "API"), "owner_not_allowed"),
     "an owner's limit cut": (
-        _act(owners.set_plan, "ann", "API", plan="", limit=Limit("allowance", 1, 60)),
+        _act(owners.set_plan, "ann", "API", plan="", limits=(Limit("allowance", 1, 60),)),
         "limit_exceeded",
     ),
     "the API put under an emergency limit": (
-        _act(apis.switch, "API", "emergency", Limit("emergency", 0, 60)),
+        _act(apis.switch, "API", "emergency", (Limit("emergency", 0, 60),)),
         "limit_exceeded",
     ),
     "a version sunset": (_sunset, "version_sunset"),
@@ -98,7 +98,7 @@ def _unlisted(scene: Scene) -> bytes:
 
 def _lifted(scene: Scene) -> bytes:
     text = scene.key()
-    scene.app.act(owners.set_plan, "ann", scene.api, plan="", limit=Limit("allowance", 0, 60))
+    scene.app.act(owners.set_plan, "ann", scene.api, plan="", limits=(Limit("allowance", 0, 60),))
     return text
 
 
@@ -135,7 +135,7 @@ GIVES: dict[str, tuple[Callable[[Scene], bytes], str, Callable[[Scene, App], Any
     "an owner's limit raised": (
         _lifted,
         "limit_exceeded",
-        lambda scene, other: other.act(owners.set_plan, "ann", scene.api, plan="", limit=Limit("allowance", 9, 60)),
+        lambda scene, other: other.act(owners.set_plan, "ann", scene.api, plan="", limits=(Limit("allowance", 9, 60),)),
     ),
 }
 

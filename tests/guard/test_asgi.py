@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from limen.control import apis, keys, owners
+from limen.control import keys, owners, versions
 from limen.core.usage import Decided, Outcome
 from limen.core.versions import http_date
 from limen.drain import decode
@@ -100,14 +100,45 @@ async def test_a_deprecated_version_is_told_on_the_applications_own_answer(
     guard: Guard, scene: Scene, headers: list[Header]
 ) -> None:
     now = scene.app.clock.read()[0]
-    scene.app.act(apis.register, scene.api, "2026-01-15")
-    scene.app.act(apis.deprecate, scene.api, VERSION, at=now - 1, successor="2026-01-15")
-    scene.app.act(apis.sunset, scene.api, VERSION, at=now + 3_600)
+    scene.app.act(versions.register, scene.api, "2026-01-15")
+    scene.app.act(versions.deprecate, scene.api, VERSION, at=now - 1, successor="2026-01-15")
+    scene.app.act(versions.sunset, scene.api, VERSION, at=now + 3_600)
     answer = await ask(guard, headers=headers)
     assert answer.status == 200
     assert answer.header("deprecation") == f"@{int(now - 1)}"
     assert answer.header("sunset") == http_date(now + 3_600)
     assert answer.header("x-fanvue-api-next-version") == "2026-01-15"
+
+
+@pytest.mark.req("R166")
+@pytest.mark.parametrize("status", [410, 503])
+async def test_in_a_brownout_the_application_is_not_asked(
+    guard: Guard, scene: Scene, headers: list[Header], status: int
+) -> None:
+    now = scene.app.clock.read()[0]
+    scene.app.act(versions.deprecate, scene.api, VERSION, at=now - 1)
+    scene.app.act(versions.announce_brownout, scene.api, VERSION, starts_at=now + 1, ends_at=now + 61, status=status)
+    answer = await ask(guard, headers=headers)
+    assert (answer.status, answer.header("retry-after")) == (200, None)
+    while scene.app.clock.read()[0] < now + 1:
+        await asyncio.sleep(0.05)
+    answer = await ask(guard, headers=headers)
+    assert (answer.status, answer.body["code"], answer.header("x-own")) == (status, "version_brownout", None)
+    assert 1 <= int(answer.header("retry-after") or 0) <= 60
+    assert answer.header("deprecation") == f"@{int(now - 1)}"
+
+
+@pytest.mark.req("R39")
+async def test_a_key_that_is_pinned_needs_no_version_and_is_told_which_it_was(new_scene: NewScene) -> None:
+    scene = new_scene(profile(versioning__missing="pin"))
+    guard = Guard(plain, api=scene.api, settings=scene.settings)
+    key = (b"x-fanvue-api-key", scene.key())
+    scene.app.act(versions.register, scene.api, "2026-01-15")
+    for sent in ([key], [key, (b"x-fanvue-api-version", VERSION.encode())]):
+        answer = await ask(guard, headers=sent)
+        assert (answer.status, answer.header("x-fanvue-api-version")) == (200, VERSION)
+        assert answer.header("vary") == "x-fanvue-api-key, x-fanvue-api-version"
+    guard.close()
 
 
 @pytest.mark.req("R45")
@@ -449,3 +480,12 @@ async def test_no_answer_holds_the_key(guard: Guard, headers: list[Header]) -> N
             written = str(answer.messages).encode()
             assert key[17:-6] not in written
             assert key[17:-6].lower() not in written
+
+
+async def test_a_guard_closes_nothing_that_it_did_not_open(scene: Scene, headers: list[Header]) -> None:
+    guard = Guard(plain, api=scene.api, settings=scene.settings, opened=scene.app)
+    assert (await ask(guard, headers=headers)).status == 200
+    assert scene.app.gates[scene.api] is scene.house
+    guard.close()
+    assert set(scene.app.gates) == {scene.api}
+    assert (await ask(guard, headers=headers)).status == 200

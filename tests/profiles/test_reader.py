@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from limen.core.limits import write_limits
 from limen.core.profile import Profile, ProfileError
 from limen.core.profile_fields import PLACEHOLDERS, PROFILE
 from limen.core.profile_form import REQUIRED, Field, paths
@@ -65,7 +66,7 @@ def test_the_creator_platform() -> None:
     assert versioning is not None
     assert (versioning.carrier, versioning.header, versioning.form) == ("header", "X-Fanvue-API-Version", "date")
     assert (versioning.next_header, versioning.versions[0].name) == ("X-Fanvue-API-Next-Version", "2025-06-26")
-    assert (profile.count_per, str(profile.default_limit)) == ("key", "100 per 60 s")
+    assert (profile.count_per, write_limits(profile.default_limits)) == ("key", "100 per 60 s")
 
 
 @pytest.mark.req("R182", "R183", "R184", "R186", "R187")
@@ -109,12 +110,13 @@ def test_the_organisation_platform() -> None:
         "admin",
     ]
     assert profile.catalogue.closure["admin"] == set(profile.catalogue.scopes)
-    assert {name: plan.limit and plan.limit.count for name, plan in profile.plans.items()} == {
-        "free": 100,
-        "basic": 1000,
-        "pro": 10000,
-        "enterprise": None,
+    assert {name: [limit.count for limit in plan.limits] for name, plan in profile.plans.items()} == {
+        "free": [100],
+        "basic": [1000],
+        "pro": [10000],
+        "enterprise": [],
     }
+    assert [name for name, plan in profile.plans.items() if not plan.granular_scopes] == ["free"]
 
 
 @pytest.mark.parametrize(

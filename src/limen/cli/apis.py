@@ -11,7 +11,7 @@ from limen.cli import read, show
 from limen.cli.door import opened
 from limen.cli.options import ApiName, AsJson, examples, group
 from limen.control import apis
-from limen.core.limits import Limit
+from limen.core.limits import Limits
 from limen.profiles import load
 
 app = group("The APIs, and the switches that staff set on them.")
@@ -78,18 +78,26 @@ def allowlist(api: ApiName, state: State, as_json: AsJson = False) -> None:
 
 
 @app.command(
-    "emergency", epilog=examples("limen apis emergency creator '1000 per 60 s'", "limen apis emergency creator none")
+    "emergency",
+    epilog=examples(
+        "limen apis emergency creator '1000 per 60 s'",
+        "limen apis emergency creator '1000 per 60 s, 100000 per 1 d'",
+        "limen apis emergency creator none",
+    ),
 )
 def emergency(
     api: ApiName,
-    limit: Annotated[str, typer.Argument(metavar="LIMIT", help="'1000 per 60 s' (units: s, min, h, d), or none.")],
+    limits: Annotated[
+        str,
+        typer.Argument(metavar="LIMITS", help="'1000 per 60 s' (units: s, min, h, d), several with commas, or none."),
+    ],
     as_json: AsJson = False,
 ) -> None:
-    """A limit on an API as a whole, over all its callers."""
-    _switch(api, "emergency", None if limit == "none" else read.limit(limit, "emergency", "LIMIT"), as_json=as_json)
+    """Limits on an API as a whole, over all its callers."""
+    _switch(api, "emergency", read.limits(limits, "emergency", "LIMITS"), as_json=as_json)
 
 
-def _switch(api: str, name: str, value: bool | Limit | None, *, as_json: bool) -> None:
+def _switch(api: str, name: str, value: bool | Limits, *, as_json: bool) -> None:
     with opened() as limen:
         made = limen.act(apis.switch, api, name, value)
     show.one(made, as_json=as_json)

@@ -14,12 +14,14 @@ from limen.core.problems import VERDICTS, problem_body
 from limen.core.record import Header, Record
 from limen.core.rules import Rules
 from limen.core.verdict import (
+    ACCESS_BLOCKED,
     CREDENTIAL_CONFLICT,
     CREDENTIAL_MISSING,
     LIMIT_EXCEEDED,
     OWNER_SUSPENDED,
     SCOPE_MISSING,
     UNAVAILABLE,
+    VERSION_BROWNOUT,
     VERSION_MALFORMED,
     VERSION_MISSING,
     VERSION_SUNSET,
@@ -82,11 +84,17 @@ def _identity(record: Record) -> tuple[Header, ...]:
 
 
 def caller_headers(verdict: Verdict, rules: Rules, now: float) -> tuple[Header, ...]:
-    """What the caller is told in any case: the tightest limit (R116 to R119) and the version's end (R58 to R61)."""
+    """What the caller is told in any case: the tightest limit (R116 to R119) and the version's end (R58 to R61).
+
+    Where keys are pinned to versions, also in which version it was answered.
+    """
     limit, version = verdict.limit, verdict.version
     ending: tuple[Header, ...] = ()
     if version is not None and version.deprecated_at is not None and now >= version.deprecated_at:
         ending = rules.lifecycle(version, now)
+    if rules.pins is not None:
+        vary, name = rules.pins
+        ending = (*ending, vary) if version is None else (*ending, vary, (name, version.tag))
     if limit is None:
         return ending
     names = rules.rate_names
@@ -102,6 +110,7 @@ def refusal(verdict: Verdict, ask: Ask, rules: Rules) -> Answer:
     """The answer to a refused *ask*, in the style that the profile says (C9)."""
     problem = VERDICTS[verdict.code.slug]
     facts = _facts(verdict, ask, rules)
+    status: int = facts.get("status", problem.status)
     headers: list[Header] = [(b"cache-control", b"no-store")]
     if problem.status == 401 or verdict.code in (SCOPE_MISSING, CREDENTIAL_CONFLICT):
         headers.append((b"www-authenticate", _challenge(verdict, rules)))
@@ -114,21 +123,26 @@ def refusal(verdict: Verdict, ask: Ask, rules: Rules) -> Answer:
         body = problem_body(problem, **facts)
     written = json.dumps(body, ensure_ascii=False).encode()
     headers += [(b"content-type", media), (b"content-length", b"%d" % len(written))]
-    return Answer(problem.status, (*headers, *caller_headers(verdict, rules, ask.now)), written)
+    return Answer(status, (*headers, *caller_headers(verdict, rules, ask.now)), written)
 
 
 def _facts(verdict: Verdict, ask: Ask, rules: Rules) -> dict[str, Any]:
     """What can be said of this refusal beyond its code. Never anything of a credential."""
     code, version, operation, record = verdict.code, verdict.version, verdict.operation, verdict.record
     facts: dict[str, Any] = {"detail": VERDICTS[code.slug].detail}
-    named = _named(ask)
+    named = _named(verdict, ask)
     if code is VERSION_SUNSET and version is not None:
         facts["detail"] = f"API version '{named}' was sunset on {iso_instant(version.sunset_at or 0)}"
         facts["sunset"] = iso_instant(version.sunset_at or 0)
         facts["nextVersion"] = rules.onward(version, ask.now)
+    elif code is VERSION_BROWNOUT and version is not None and (brownout := version.brownout(ask.now)) is not None:
+        until = iso_instant(brownout.ends_at)
+        facts["status"], facts["retryAfter"] = brownout.status, seconds_until(brownout.ends_at, ask.now)
+        facts["detail"] = f"API version '{named}' is about to be removed. As announced, it does not work until {until}."
+        facts["nextVersion"] = rules.onward(version, ask.now)
     elif code in (VERSION_UNKNOWN, VERSION_MALFORMED):
         facts["detail"] = f"API version '{named}' is not supported"
-    if code in (VERSION_MISSING, VERSION_UNKNOWN, VERSION_MALFORMED, VERSION_SUNSET):
+    if code in (VERSION_MISSING, VERSION_UNKNOWN, VERSION_MALFORMED, VERSION_SUNSET, VERSION_BROWNOUT):
         facts["supportedVersions"] = rules.supported(ask.now)
     elif code is SCOPE_MISSING and operation is not None and record is not None:
         missing = sorted(operation.scopes - record.terms.scopes)
@@ -144,11 +158,18 @@ def _facts(verdict: Verdict, ask: Ask, rules: Rules) -> dict[str, Any]:
         facts["retryAfter"] = 1
     elif code is OWNER_SUSPENDED:
         facts["detail"] = f"API access of this account is suspended. Write to {rules.profile.support}."
+    elif code is ACCESS_BLOCKED:
+        facts["detail"] = f"Access is blocked at the moment. Write to {rules.profile.support}."
     return facts
 
 
-def _named(ask: Ask) -> str:
-    """The version that was asked for, as far as it is worth repeating: of a key sent in its place not the secret."""
+def _named(verdict: Verdict, ask: Ask) -> str:
+    """The version that was asked for, as far as it is worth repeating: of a key sent in its place not the secret.
+
+    Where none was named it is the one that the key is pinned to.
+    """
+    if ask.version is None and verdict.version is not None:
+        return verdict.version.name
     return (ask.version or b"")[:16].decode("ascii", "backslashreplace")
 
 
@@ -169,12 +190,13 @@ def _compat(verdict: Verdict, ask: Ask, facts: dict[str, Any], rules: Rules) -> 
     """The platform's own shape for this code or its status, with ``code`` kept beside it."""
     problem = VERDICTS[verdict.code.slug]
     shapes = rules.profile.errors.compat
-    shape = shapes.get(problem.code) or shapes.get(str(problem.status)) or {"error": "{title}", "message": "{detail}"}
+    status = facts.get("status", problem.status)
+    shape = shapes.get(problem.code) or shapes.get(str(status)) or {"error": "{title}", "message": "{detail}"}
     words = {
         "title": problem.title,
         "detail": facts["detail"],
         "code": problem.code,
-        "version": _named(ask),
+        "version": _named(verdict, ask),
         "sunset": facts.get("sunset", ""),
         "next_version": facts.get("nextVersion") or "",
         "scope": " ".join(facts.get("requiredScopes", ())),

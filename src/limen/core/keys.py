@@ -26,7 +26,9 @@ MAX_KEY_CHARS = 128
 
 DIGEST_BYTES = 32
 PEPPER_BYTES = 32
-_PERSON = b"limen/key/v1"
+OF_TEXT, OF_DIGEST = b"limen/key/v1", b"limen/key/v1/in"
+"""What a digest is made of: a key's text, or what has been digested before. The one is never taken for the other."""
+
 _BASE62 = frozenset(ALPHABET.encode())
 
 CONFLICT = b"\x00conflict"
@@ -98,11 +100,11 @@ def hint(prefix: str, key_id: str) -> str:
     return f"{prefix}{key_id[:4]}…"
 
 
-def digester(pepper: bytes) -> Digest:
+def digester(pepper: bytes, of: bytes = OF_TEXT) -> Digest:
     """The digest under *pepper*. The keyed state is set up once and copied per digest, which halves its cost."""
     if len(pepper) != PEPPER_BYTES:
         raise ValueError(f"a pepper is {PEPPER_BYTES} bytes, this one is {len(pepper)}")
-    keyed = hashlib.blake2b(key=pepper, digest_size=DIGEST_BYTES, person=_PERSON)
+    keyed = hashlib.blake2b(key=pepper, digest_size=DIGEST_BYTES, person=of)
 
     def digest(text: bytes) -> bytes:
         state = keyed.copy()

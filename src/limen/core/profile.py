@@ -11,10 +11,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from limen.core.limits import Limit
+from limen.core.limits import Limits
 from limen.core.routes import Operation
 from limen.core.scopes import Catalogue
 from limen.core.versions import Version
+
+BUILT_IN = "limen"
+"""The API that is Limen's own: the management API. Its name is reserved, and no switch of it can be set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +75,25 @@ class KeyClass:
     default_scopes: tuple[str, ...]
     origins: bool = False
     """Whether its keys may carry a list of web origins."""
-    limit: Limit | None = None
+    limits: Limits = ()
     """A ceiling on the allowance of its keys, named ``class:<name>``."""
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignKeys:
+    """Keys of a system that was there before: how their texts are told from others, and how it stored them."""
+
+    prefix: str
+    """What they begin with; may be empty."""
+    shortest: int
+    longest: int
+    """How many characters they have, the prefix included."""
+    hash: str
+    """What is brought of each: ``plain`` (its text), ``sha256``, ``sha512`` or ``hmac-sha256``."""
+    secret: str
+    """For ``hmac-sha256``: the name of the secret; else empty."""
+    key_class: str
+    environment: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +109,9 @@ class KeyPolicy:
     overlap_s: int
     max_lifetime_s: int | None
     classes: Mapping[str, KeyClass]
+    on_leak: str = "revoke"
+    """``revoke`` or ``warn``: what happens to a key that is reported as leaked."""
+    foreign: tuple[ForeignKeys, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,15 +128,19 @@ class Versioning:
     """``rfc9745`` or ``http-date`` (C13)."""
     next_header: str
     versions: tuple[Version, ...]
+    missing: str = "refuse"
+    """``refuse``: a request must name its version; ``pin``: without one it is for the one that its key is pinned to."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Limits that an owner has. A plan without a limit is custom: the owner's own limit holds, else the default."""
+    """Limits that an owner has. A plan without limits is custom: the owner's own limits hold, else the default."""
 
     name: str
     title: str
-    limit: Limit | None
+    limits: Limits
+    granular_scopes: bool = True
+    """Whether a key's scopes may be named (R225); else a key has the default scopes of its class."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +178,7 @@ class Profile:
     versioning: Versioning | None
     count_per: str
     """``key`` or ``owner``: whose window a request counts in."""
-    default_limit: Limit
+    default_limits: Limits
     rate_headers: RateHeaders
     plans: Mapping[str, Plan]
     operations: tuple[Operation, ...]

@@ -9,6 +9,9 @@ from collections.abc import Collection, Iterable, Mapping
 from itertools import combinations
 from typing import Any
 
+from limen.core.keys import BODY_CHARS
+from limen.core.limits import warnings
+from limen.core.profile import Profile
 from limen.core.profile_fields import ALL
 from limen.core.profile_form import Findings, listed, shown, under
 from limen.core.routes import overlap, split_template
@@ -28,6 +31,8 @@ def check(read: Read, findings: Findings) -> None:
         found = f"an overlap of {keys['overlap']} s with max_active_per_owner: 1"
         findings.note("keys.overlap", found, "0 s, as two keys would be active while they overlap (C1, C17)")
     _check_classes(keys.get("classes", {}), edges, findings)
+    _check_foreign(keys.get("foreign", {}), keys.get("classes", {}), findings)
+    _check_plans(read.get("plans", {}), keys.get("classes", {}), findings)
     versioning = read.get("versioning") or {}
     _check_carriers(read.get("carriers", {}), versioning, findings)
     _check_versioning(versioning, findings)
@@ -39,6 +44,15 @@ def check(read: Read, findings: Findings) -> None:
     for index, operation in operations.items():
         _check_operation(operation, f"operations.{index}", edges, findings)
     _check_paths(operations, versioning, findings)
+
+
+def odd(profile: Profile) -> list[str]:
+    """What is odd about the limits of *profile*, and no mistake, with the place where it stands."""
+    sets = {"limits.default": profile.default_limits}
+    sets |= {f"plans.{name}.limit": plan.limits for name, plan in profile.plans.items()}
+    sets |= {f"keys.classes.{name}.limit": of.limits for name, of in profile.keys.classes.items()}
+    sets |= {f"operations.{each.name}.limit": each.limits for each in profile.operations}
+    return [f"{path}: {line}" for path, limits in sets.items() for line in warnings(limits)]
 
 
 def implied(scopes: Read) -> dict[str, tuple[str, ...]]:
@@ -111,6 +125,46 @@ def _check_classes(classes: Read, edges: Mapping[str, Collection[str]] | None, f
                 _check_public(of["scopes"], f"{at}.scopes", edges, findings)
 
 
+def _check_foreign(foreign: Read, classes: Read, findings: Findings) -> None:
+    """A text is one key's: neither one of ours, nor of two systems. And what is not told is not guessed."""
+    ours = [
+        (prefix, f"keys.classes.{name}.prefixes.{where}")
+        for name, of in classes.items()
+        for where, prefix in of.get("prefixes", {}).items()
+        if prefix is not None
+    ]
+    shapes = [(prefix, len(prefix) + BODY_CHARS, len(prefix) + BODY_CHARS, place) for prefix, place in ours]
+    for index, each in foreign.items():
+        at = f"keys.foreign.{index}"
+        named, hashed = each.get("secret", ...), each.get("hash")
+        if hashed == "hmac-sha256" and named is None:
+            findings.note(f"{at}.secret", "nothing", "the name of the secret that the hash was made with")
+        elif hashed is not None and hashed != "hmac-sha256" and named not in (None, ...):
+            findings.note(f"{at}.secret", repr(named), f"none, as {hashed} has no secret")
+        where, key_class = each.get("environment"), each.get("class")
+        if key_class is not None and key_class not in classes:
+            findings.unknown(f"{at}.class", key_class, classes, "class")
+        elif key_class is not None and where and classes[key_class].get("prefixes", {where: ""}).get(where) is None:
+            findings.note(f"{at}.environment", repr(where), f"an environment of the class {key_class}")
+        if "prefix" not in each or "length" not in each:
+            continue
+        prefix, (shortest, longest) = each["prefix"] or "", each["length"]
+        for other, least, most, place in shapes:
+            alike = prefix.startswith(other) or other.startswith(prefix)
+            if alike and shortest <= most and least <= longest:
+                findings.note(at, f"texts that are those of {place} too", "another prefix, or other lengths")
+        shapes.append((prefix, shortest, longest, at))
+
+
+def _check_plans(plans: Read, classes: Read, findings: Findings) -> None:
+    """Where scopes cannot be named, there are some that a key gets."""
+    coarse = [name for name, plan in plans.items() if plan.get("granular_scopes") is False]
+    for name, of in classes.items():
+        if coarse and of.get("default_scopes", ...) == ():
+            found = f"no default scopes, with plans.{coarse[0]}.granular_scopes: off"
+            findings.note(f"keys.classes.{name}.default_scopes", found, "what a key gets that may name none (R225)")
+
+
 def _check_grants(of: Read, at: str, edges: Mapping[str, Collection[str]], findings: Findings) -> None:
     """What a class may hold, and what its keys get when none are named."""
     may_hold = edges if of.get("scopes") == ALL else of.get("scopes")
@@ -157,6 +211,9 @@ def _check_versioning(versioning: Read, findings: Findings) -> None:
     if versioning.get("carrier") == "path" and versioning.get("header") is not None:
         found = shown(versioning["header"])
         findings.note("versioning.header", found, "no header, as the version travels in the path")
+    if versioning.get("carrier") == "path" and versioning.get("missing") == "pin":
+        found = "pin with carrier: path"
+        findings.note("versioning.missing", found, "refuse, as a path without a version is another path")
     versions = versioning.get("versions", {})
     form = versioning.get("format")
     active = [name for name, version in versions.items() if version.get("deprecated", 0) is None]

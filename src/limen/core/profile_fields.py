@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from limen.core.limits import Limit, read_limit
+from limen.core.limits import MOST, Limits, read_limits
 from limen.core.profile_form import MISTAKEN, Field, Findings, Items, Leaf, Section, Table, listed, shown, under
 from limen.core.routes import METHODS, split_template
 from limen.core.scopes import SCOPE
@@ -18,6 +18,9 @@ ALL: Final = "all"
 """In place of a list of scopes: every one."""
 PLACEHOLDERS: Final = ("title", "detail", "code", "version", "sunset", "next_version", "scope", "retry_after")
 """What the strings of a compat body may have in braces."""
+
+FOREIGN_CHARS: Final = (8, 512)
+"""How many characters a key of another system has at least and at most."""
 
 _SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400}
 _LONGEST_S = 36_500 * 86400
@@ -92,12 +95,20 @@ def _lifetime(value: Any) -> int | None:
     return seconds
 
 
-def _limit(value: Any) -> Limit:
-    return read_limit(text_of(value), "allowance")
+def _limits(value: Any) -> Limits:
+    return read_limits(", ".join(map(text_of, value)) if isinstance(value, list) else text_of(value), "allowance")
 
 
-def _plan_limit(value: Any) -> Limit | None:
-    return None if value == "custom" else _limit(value)
+def _plan_limits(value: Any) -> Limits:
+    return () if value == "custom" else _limits(value)
+
+
+def _length(value: Any) -> tuple[int, int]:
+    shortest, _, longest = _fits("[0-9]{1,3}(-[0-9]{1,3})?")(value).partition("-")
+    least, most = int(shortest), int(longest or shortest)
+    if not FOREIGN_CHARS[0] <= least <= most <= FOREIGN_CHARS[1]:
+        raise ValueError("a length that no key has")
+    return least, most
 
 
 def _names(value: Any) -> tuple[str, ...]:
@@ -196,12 +207,17 @@ CONTACT = Leaf(
     "an e-mail address, or an https:// address", _fits(r"[^@\s:/]{1,64}@[^@\s:/]{1,255}|https://[!-~]{1,1000}")
 )
 SWITCH = Leaf("on, off (or true, false)", _switch)
-LIMIT = Leaf("a limit, as '100 per 60 s' (units: s, min, h, d)", _limit)
-PLAN_LIMIT = Leaf(f"{LIMIT.allowed}, or custom", _plan_limit)
+LIMITS = Leaf(
+    "a limit, as '100 per 60 s' (units: s, min, h, d; 'shadow 100 per 60 s' only counts),"
+    f" or up to {MOST} of different lengths, as '100 per 60 s, 5000 per 1 d' or a list",
+    _limits,
+)
+PLAN_LIMITS = Leaf(f"{LIMITS.allowed}; or custom", _plan_limits)
 SPAN = Leaf("a duration up to 100 years, as '0 s', '5 min', '24 h', '90 d'", _span)
 LIFETIME = Leaf("none, or a duration from 1 s to 100 years, as '24 h', '90 d' (units: s, min, h, d)", _lifetime)
 SCOPES = Leaf("a list of scopes, each once", _names)
 ALL_OR_SCOPES = Leaf("all, or a list of scopes, each once", _all_or_names)
+FOREIGN_PREFIX = Leaf("at most 64 printable characters of ASCII, no space, no comma", _fits(r"[!-+\--~]{0,64}"))
 PREFIX = Leaf("2 to 24 of a-z, 0-9 and _, with _ at the end", _fits("[a-z0-9_]{1,23}_"))
 HEADER = Leaf("a header's name: letters, digits and !#$%&'*+.^_`|~- (RFC 9110 §5.6.2)", _fits(_TOKEN))
 CARRIER_HEADER = Leaf(f"{HEADER.allowed}, not Authorization: that is what bearer is for", _carrier_header)
@@ -225,7 +241,20 @@ KEY_CLASS = Section(
         "scopes": Field(ALL_OR_SCOPES),
         "default_scopes": Field(SCOPES, []),
         "origins": Field(SWITCH, "off"),
-        "limit": Field(LIMIT, None),
+        "limit": Field(LIMITS, None),
+    }
+)
+
+FOREIGN_KEYS = Section(
+    {
+        "prefix": Field(FOREIGN_PREFIX, None),
+        "length": Field(
+            Leaf(f"the number of characters, as 40 or 32-64; {FOREIGN_CHARS[0]} to {FOREIGN_CHARS[1]}", _length)
+        ),
+        "hash": Field(_one_of("plain", "sha256", "sha512", "hmac-sha256")),
+        "secret": Field(NAME, None),
+        "class": Field(NAME),
+        "environment": Field(_one_of("live", "test")),
     }
 )
 
@@ -236,6 +265,8 @@ KEYS = Section(
         "issuance": Field(_one_of("self_service", "approval")),
         "overlap": Field(SPAN, "0 s"),
         "max_lifetime": Field(LIFETIME, "none"),
+        "on_leak": Field(_one_of("revoke", "warn"), "revoke"),
+        "foreign": Field(Items(FOREIGN_KEYS, most=20), []),
         "classes": Field(Table("class", NAME, KEY_CLASS, least=1, most=100)),
     }
 )
@@ -267,6 +298,7 @@ VERSIONING = Section(
         "format": Field(_one_of("date", "segment")),
         "deprecation": Field(_one_of("rfc9745", "http-date"), "rfc9745"),
         "next_header": Field(HEADER),
+        "missing": Field(_one_of("refuse", "pin"), "refuse"),
         "versions": Field(
             Table(
                 "version",
@@ -299,9 +331,11 @@ OPERATION = Section(
         "scopes": Field(SCOPES, None),
         "public": Field(SWITCH, "off"),
         "write": Field(SWITCH, None),
-        "limit": Field(LIMIT, None),
+        "limit": Field(LIMITS, None),
     }
 )
+
+PLAN = Section({"title": Field(LINE), "limit": Field(PLAN_LIMITS), "granular_scopes": Field(SWITCH, "on")})
 
 PROFILE = Section(
     {
@@ -320,12 +354,12 @@ PROFILE = Section(
             Section(
                 {
                     "per": Field(_one_of("key", "owner")),
-                    "default": Field(LIMIT),
+                    "default": Field(LIMITS),
                     "headers": Field(RATE_HEADERS, {}),
                 }
             )
         ),
-        "plans": Field(Table("plan", NAME, Section({"title": Field(LINE), "limit": Field(PLAN_LIMIT)})), {}),
+        "plans": Field(Table("plan", NAME, PLAN), {}),
         "operations": Field(Items(OPERATION, least=1, most=2000)),
         "errors": Field(
             Section(

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from limen.core.limits import Limit
+from limen.core.limits import named
 from limen.core.profile import (
     Carrier,
     Errors,
+    ForeignKeys,
     KeyClass,
     KeyPolicy,
     Mistake,
@@ -71,9 +72,12 @@ def _build(read: Read, document: Mapping[str, Any]) -> Profile:
         catalogue=catalogue,
         versioning=_versioning(read["versioning"]) if read["versioning"] is not None else None,
         count_per=limits["per"],
-        default_limit=limits["default"],
+        default_limits=limits["default"],
         rate_headers=RateHeaders(**limits["headers"]),
-        plans={name: Plan(name, plan["title"], plan["limit"]) for name, plan in read["plans"].items()},
+        plans={
+            name: Plan(name, plan["title"], plan["limit"], plan["granular_scopes"])
+            for name, plan in read["plans"].items()
+        },
         operations=tuple(_operation(operation) for operation in read["operations"].values()),
         errors=Errors(errors["style"], document.get("errors", {}).get("compat", {})),
         document=document,
@@ -93,6 +97,8 @@ def _keys(keys: Read, catalogue: Catalogue) -> KeyPolicy:
         overlap_s=keys["overlap"],
         max_lifetime_s=keys["max_lifetime"],
         classes={name: _key_class(name, of, catalogue) for name, of in keys["classes"].items()},
+        on_leak=keys["on_leak"],
+        foreign=tuple(_foreign(each) for each in keys["foreign"].values()),
     )
 
 
@@ -103,7 +109,20 @@ def _key_class(name: str, of: Read, catalogue: Catalogue) -> KeyClass:
         scopes=tuple(catalogue.scopes) if of["scopes"] == ALL else catalogue.ordered(of["scopes"]),
         default_scopes=catalogue.ordered(of["default_scopes"]),
         origins=of["origins"],
-        limit=_named(of["limit"], f"class:{name}"),
+        limits=named(of["limit"] or (), f"class:{name}"),
+    )
+
+
+def _foreign(foreign: Read) -> ForeignKeys:
+    shortest, longest = foreign["length"]
+    return ForeignKeys(
+        prefix=foreign["prefix"] or "",
+        shortest=shortest,
+        longest=longest,
+        hash=foreign["hash"],
+        secret=foreign["secret"] or "",
+        key_class=foreign["class"],
+        environment=foreign["environment"],
     )
 
 
@@ -118,6 +137,7 @@ def _versioning(versioning: Read) -> Versioning:
             Version(name, version["deprecated"], version["sunset"], version["successor"])
             for name, version in versioning["versions"].items()
         ),
+        missing=versioning["missing"],
     )
 
 
@@ -130,11 +150,6 @@ def _operation(operation: Read) -> Operation:
         scopes=frozenset(operation["scopes"] or ()),
         public=operation["public"],
         write=operation["write"] or False,
-        limit=_named(operation["limit"], f"operation:{operation['id']}"),
+        limits=named(operation["limit"] or (), f"operation:{operation['id']}"),
         tag=operation["id"].encode(),
     )
-
-
-def _named(limit: Limit | None, name: str) -> Limit | None:
-    """*limit* under *name*: limits of one name share their windows, so that each kind has its own."""
-    return None if limit is None else Limit(name, limit.count, limit.window_s)

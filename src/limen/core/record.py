@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 
 from limen.core.keys import State
-from limen.core.limits import Limit
+from limen.core.limits import Limits
 
 Header = tuple[bytes, bytes]
 
@@ -22,8 +22,8 @@ class Owner:
     allowed: bool
     """Whether staff have put the owner on this API's allow-list (R99)."""
     plan: str
-    limit: Limit | None
-    """The owner's own allowance, before the plan's."""
+    limits: Limits
+    """The owner's own allowance, before the plan's; none: it has none of its own."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,10 +40,12 @@ class Terms:
     """Web origins that may use the key; None: any."""
     addresses: tuple[IPv4Network | IPv6Network, ...] | None = None
     """Address ranges that may use the key; None: any."""
-    limit: Limit | None = None
+    limits: Limits = ()
     """The key's own allowance, before its owner's and the plan's (C8)."""
-    ceiling: Limit | None = None
-    """A limit that its class never exceeds, whatever the allowance."""
+    ceiling: Limits = ()
+    """Limits that its class never exceeds, whatever the allowance."""
+    pinned: bytes = b""
+    """The version that a request without one is for, where the profile says so; empty: none."""
     application: bytes = b""
 
 
@@ -59,7 +61,7 @@ class Record:
     """The same object as the locator, for a key of ours."""
     digest: bytes
     pepper: int
-    """Which pepper the digest was made under."""
+    """Which of the process's digests it was made by: the version of the pepper, or a number for another scheme."""
     owner: Owner
     state: State
     expires_at: float

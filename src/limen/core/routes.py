@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from limen.core.limits import Limit
+from limen.core.limits import Limits
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _PLAIN = re.compile(rb"[0-9A-Za-z_-]{1,128}").fullmatch
@@ -43,8 +43,8 @@ class Operation:
     """Asks for no credential (R45)."""
     write: bool = False
     """Changes data: served only because the profile says so, and not while the API is read-only (R127, C11)."""
-    limit: Limit | None = None
-    """Its own limit, beside the allowance (R114)."""
+    limits: Limits = ()
+    """Its own limits, beside the allowance (R114)."""
     tag: bytes = b""
     """The name in bytes, for the journal."""
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Network, IPv6Network, ip_address
 
 from limen.core.carriers import Carriers
-from limen.core.limits import Limit
+from limen.core.foreign import Foreign
+from limen.core.keys import BODY_CHARS, is_key, locator
+from limen.core.limits import Limit, Limits
+from limen.core.measures import Asked, Measure, Measures
 from limen.core.profile import Profile
 from limen.core.record import Header, Record
 from limen.core.routes import Operation, Routes
-from limen.core.versions import Stage, Version, lifecycle_headers, well_formed
+from limen.core.versions import Stage, Version, by_age, lifecycle_headers, well_formed
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +25,10 @@ class Switches:
     """Refuse every write (C11)."""
     allowlist: bool = True
     """Admit only owners on the list (R99)."""
-    emergency: Limit | None = None
-    """A limit on the API as a whole (R124)."""
+    emergency: Limits = ()
+    """Limits on the API as a whole (R124)."""
+    blocks: tuple[Measure, ...] = ()
+    throttles: tuple[Measure, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,14 +40,23 @@ class Rules:
     profile: Profile
     read_only: bool
     allowlist: bool
-    emergency: Limit | None
+    emergency: Limits
+    blocks: Measures | None
+    throttles: Measures | None
+    """Staff's measures; None where there are none."""
     versioned: bool
     versions: Mapping[bytes, Version]
     routes: Routes
     prefixes: frozenset[bytes]
     environments: frozenset[bytes]
-    allowances: Mapping[str, Limit]
+    allowances: Mapping[str, Limits]
     """Plan to allowance; a plan that is custom or unknown is not in it."""
+    default: Limits
+    """The allowance where nothing else sets one."""
+    overall: tuple[tuple[Limit, bytes], ...]
+    """The emergency limits, each with its one window."""
+    guarded: bool
+    """Whether limits hold on the API whoever asks for what: an emergency limit, or a throttle."""
     carriers: Carriers
     deprecation: str
     """How ``Deprecation`` is written: ``rfc9745`` or ``http-date`` (C13)."""
@@ -50,8 +64,25 @@ class Rules:
     """The names of the headers for limit, remaining and reset."""
     challenge: bytes
     """What a 401 says in WWW-Authenticate."""
+    pins: tuple[Header, bytes] | None
+    """Where keys are pinned to versions: what every answer's ``Vary`` says, and the header that says its version."""
     cross_origin: bool
     """Whether keys of this API are used from browsers."""
+    foreign: Foreign | None = None
+    """What finds the keys of other systems; None where the profile lists none."""
+
+    def place(self, text: bytes) -> bytes:
+        """Where the record of the key *text* would be found: at its locator. Empty for what has the form of no key."""
+        if is_key(text, self.prefixes):
+            return locator(text)
+        return b"" if self.foreign is None else self.foreign.place(text)
+
+    def prefix(self, text: bytes) -> str:
+        """What may be told of the unknown key *text*: the prefix that all keys of its kind have."""
+        if text[:-BODY_CHARS] in self.prefixes:
+            return text[:-BODY_CHARS].decode()
+        pattern = None if self.foreign is None else self.foreign.pattern(text)
+        return "" if pattern is None else pattern.prefix
 
     def preflighted(self, headers: Iterable[Header], path: bytes) -> bool:
         """Whether a CORS preflight of these *headers* and raw *path* is for an operation there is."""
@@ -79,7 +110,7 @@ class Rules:
     def supported(self, now: float) -> list[str]:
         """The versions that are served at *now*, the oldest first."""
         served = (found.name for found in self.versions.values() if found.stage(now) is not Stage.SUNSET)
-        return sorted(served, key=lambda name: (len(name), name))  # v2 before v10
+        return sorted(served, key=by_age)
 
     def well_formed(self, version: bytes) -> bool:
         """Whether *version* has the form that this API's versions have."""
@@ -96,30 +127,33 @@ class Rules:
         mapped = getattr(found, "ipv4_mapped", None) or found
         return any(mapped in network for network in networks if network.version == mapped.version)
 
-    def limits(self, record: Record, operation: Operation) -> tuple[tuple[Limit, bytes], ...]:
-        """Each limit that applies to a request, and whose window it counts in (C8). The allowance comes first."""
+    def limits(self, record: Record, operation: Operation, ask: Asked) -> Sequence[tuple[Limit, bytes]]:
+        """Each limit that applies to *ask*, and whose window it counts in (C8). The allowance comes first."""
         terms = record.terms
-        allowance = terms.limit
-        if allowance is None:
+        allowance = terms.limits
+        if not allowance:
             owner = record.owner
-            allowance = owner.limit or self.allowances.get(owner.plan) or self.profile.default_limit
-        if operation.limit is None and self.emergency is None and terms.ceiling is None:
-            return ((allowance, record.window),)
-        applying = [(allowance, record.window)]
-        if terms.ceiling is not None:
-            applying.append((terms.ceiling, record.lineage))
-        if operation.limit is not None:
-            applying.append((operation.limit, record.lineage))
-        if self.emergency is not None:
-            applying.append((self.emergency, b""))
-        return tuple(applying)
+            allowance = owner.limits or self.allowances.get(owner.plan) or self.default
+        if not (operation.limits or terms.ceiling or self.guarded) and len(allowance) == 1:
+            return ((allowance[0], record.window),)
+        applying = []
+        for limit in allowance:  # loops, as building lists from lists costs twice as much for one or two
+            applying.append((limit, record.window))
+        for limit in terms.ceiling:
+            applying.append((limit, record.lineage))
+        for limit in operation.limits:
+            applying.append((limit, record.lineage))
+        applying += self.overall
+        if self.throttles is not None:
+            applying += self.throttles.wants(record, operation, ask)
+        return applying
 
 
 def compile_rules(
     profile: Profile, *, api: str, revision: int, switches: Switches, versions: Mapping[str, Version]
 ) -> Rules:
     """The rules that *profile* makes with staff's *switches* and the register's *versions*."""
-    versioning, names = profile.versioning, profile.rate_headers
+    versioning, names, carriers = profile.versioning, profile.rate_headers, Carriers(profile)
     deprecation = "http-date" if profile.errors.style == "compat" or versioning is None else versioning.deprecation
     return Rules(
         api=api,
@@ -128,18 +162,32 @@ def compile_rules(
         read_only=switches.read_only,
         allowlist=switches.allowlist,
         emergency=switches.emergency,
+        blocks=Measures(switches.blocks) if switches.blocks else None,
+        throttles=Measures(switches.throttles) if switches.throttles else None,
         versioned=profile.versioning is not None,
         versions={name.encode(): version for name, version in versions.items()},
         routes=Routes(profile.operations),
         prefixes=frozenset(p.encode() for c in profile.keys.classes.values() for p in c.prefixes.values()),
         environments=frozenset(e.encode() for c in profile.keys.classes.values() for e in c.prefixes),
-        allowances={name: plan.limit for name, plan in profile.plans.items() if plan.limit is not None},
-        carriers=Carriers(profile),
+        allowances={name: plan.limits for name, plan in profile.plans.items() if plan.limits},
+        default=profile.default_limits,
+        overall=tuple((limit, b"") for limit in switches.emergency),
+        guarded=bool(switches.emergency or switches.throttles),
+        carriers=carriers,
         deprecation=deprecation,
         rate_names=(names.limit.lower().encode(), names.remaining.lower().encode(), names.reset.lower().encode()),
         challenge=_challenge(profile, api),
+        pins=_pins(profile, carriers),
         cross_origin=any(key_class.origins for key_class in profile.keys.classes.values()),
     )
+
+
+def _pins(profile: Profile, carriers: Carriers) -> tuple[Header, bytes] | None:
+    """An answer depends on the version that was named or, where none was, on the key: a cache must know both."""
+    versioning = profile.versioning
+    if versioning is None or versioning.missing != "pin":
+        return None
+    return (b"vary", b", ".join(carriers.names)), versioning.header.lower().encode()
 
 
 def _challenge(profile: Profile, api: str) -> bytes:

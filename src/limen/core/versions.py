@@ -11,6 +11,8 @@ from enum import IntEnum
 Header = tuple[bytes, bytes]
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _SEGMENT = re.compile(r"v\d{1,4}", re.ASCII)
+_FIRST_S, _LAST_S = -62_135_596_800.0, 253_402_300_799.0
+"""From the year 1 to the last second of 9999, in Unix seconds: what a calendar has."""
 
 
 class Stage(IntEnum):
@@ -21,6 +23,17 @@ class Stage(IntEnum):
     SUNSET = 3
 
 
+@dataclass(frozen=True, slots=True)
+class Brownout:
+    """A time, from *starts_at* until *ends_at* (Unix seconds), in which a deprecated version does not work."""
+
+    brownout: str
+    starts_at: float
+    ends_at: float
+    status: int
+    """What is answered in it: 410 or 503."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Version:
     """One version. Moments are Unix seconds; *successor* is the version to move to."""
@@ -29,6 +42,7 @@ class Version:
     deprecated_at: float | None = None
     sunset_at: float | None = None
     successor: str | None = None
+    brownouts: tuple[Brownout, ...] = ()
     tag: bytes = field(init=False)
     """The name in bytes, for the journal."""
 
@@ -44,6 +58,18 @@ class Version:
         if self.deprecated_at is not None and now >= self.deprecated_at:
             return Stage.DEPRECATED
         return Stage.ACTIVE
+
+    def brownout(self, now: float) -> Brownout | None:
+        """The brownout that the version is in at *now*. Only what is deprecated and not sunset is ever in one."""
+        for found in self.brownouts:
+            if found.starts_at <= now < found.ends_at and self.stage(now) is Stage.DEPRECATED:
+                return found
+        return None
+
+
+def by_age(name: str) -> tuple[int, str]:
+    """What sorts the names of an API's versions from the oldest to the newest: v2 comes before v10."""
+    return len(name), name
 
 
 def well_formed(name: str, form: str) -> bool:
@@ -65,7 +91,8 @@ def http_date(moment: float) -> str:
 
 
 def iso_instant(moment: float) -> str:
-    """*moment* as an ISO 8601 UTC instant with milliseconds."""
+    """*moment* as an ISO 8601 UTC instant with milliseconds; what no calendar has, as the calendar's first or last."""
+    moment = max(_FIRST_S, min(moment, _LAST_S))  # in this order, nothing that a row can hold gets through
     return datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

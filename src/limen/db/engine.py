@@ -13,7 +13,9 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from limen.core.problems import StoreDown
+from limen.core.tombstones import Place, Stone, divided
 from limen.db.epoch import Epoch
+from limen.db.tombstones import Tombstones
 from limen.db.transaction import NewTx, Tx
 
 BUSY_TIMEOUT_S = 5.0
@@ -69,10 +71,10 @@ def store_errors() -> Iterator[None]:
 
 
 class Store:
-    """The database of one installation, and the epoch beside it."""
+    """The database of one installation, the epoch beside it, and the tombstones outside; without them none are laid."""
 
-    def __init__(self, engine: Engine, epoch: Epoch) -> None:
-        self.engine, self.epoch = engine, epoch
+    def __init__(self, engine: Engine, epoch: Epoch, tombstones: Tombstones | None = None) -> None:
+        self.engine, self.epoch, self.tombstones = engine, epoch, tombstones
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -84,7 +86,8 @@ class Store:
     def write(self, new_tx: NewTx) -> Iterator[Tx]:
         """A write transaction: committed, durably, when the block ends; undone when it raises. Raises StoreDown.
 
-        When it changed what gates know, the epoch is odd while it commits and even after.
+        When it changed what gates know, the epoch is odd while it commits and even after. Every end in it is in the
+        tombstones, durably, before it commits: where that cannot be done, it does not.
         """
         with store_errors(), self.epoch.held(), self.engine.connect() as plain:
             connection = plain.execution_options(limen_writes=True)
@@ -92,11 +95,21 @@ class Store:
             try:
                 tx = new_tx(connection)
                 yield tx
+                revivals, place = self._lay_ends(tx)
                 with self.epoch.moving() if tx.changed else nullcontext():
                     transaction.commit()
             except BaseException:
                 undo(connection, transaction)
                 raise
+            if self.tombstones is not None and revivals:
+                self.tombstones.add(revivals, behind=place)
+
+    def _lay_ends(self, tx: Tx) -> tuple[list[Stone], Place]:
+        """Lay the tombstones of what ends in *tx*; those of what comes back, for later, and the place of the last."""
+        if self.tombstones is None or not tx.stones:
+            return [], Place()
+        ends, revivals = divided(tx.stones)
+        return revivals, self.tombstones.lay(tx.connection, ends, tx.entropy)
 
 
 def undo(connection: Connection, transaction: Transaction) -> None:

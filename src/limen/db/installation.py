@@ -53,9 +53,41 @@ def remember(connection: Connection, folder: Path, *, database: Path, new_id: st
                 "this installation, move that folder away, and run 'limen init' again.",
             )
         connection.execute(update(installation).values(id=new_id, **places))
-    written = folder / f"{FILE}.new"
-    written.write_text(new_id)
-    written.replace(path)
+    name_folder(folder, new_id)
+
+
+def id_of(folder: Path) -> str:
+    """The id of the state folder; empty where it has none yet."""
+    path = folder / FILE
+    return path.read_text() if path.exists() else ""
+
+
+def id_in(connection: Connection) -> str:
+    """The id that the database has; empty where it has none yet."""
+    return connection.execute(select(installation.c.id)).scalar() or ""
+
+
+def name_folder(folder: Path, new_id: str) -> None:
+    """The state folder has an id: its own, or else *new_id*."""
+    if not (folder / FILE).exists():
+        written = folder / f"{FILE}.new"
+        written.write_text(new_id)
+        written.replace(folder / FILE)
+
+
+def require_own(folder: Path, *ids: str) -> None:
+    """Raises ProblemError where *folder* has an id that is none of *ids*: it belongs to another database."""
+    if id_of(folder) not in ("", *ids):
+        raise _belongs_elsewhere(folder)
+
+
+def take_over(connection: Connection, folder: Path, *, database: Path, new_id: str, now: float) -> None:
+    """A database from elsewhere carries *new_id*, and is to lie at *database*, with the state folder *folder*."""
+    places = {"id": new_id, "folder": str(folder.resolve()), "database": str(database.resolve())}
+    if connection.execute(select(installation)).one_or_none() is None:
+        connection.execute(insert(installation).values(created_at=now, **places))
+    else:
+        connection.execute(update(installation).values(**places))
 
 
 def verify(connection: Connection, folder: Path) -> None:

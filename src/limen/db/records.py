@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
+from functools import lru_cache
 from ipaddress import ip_network
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, select
 
 from limen.core.keys import State
-from limen.core.limits import Limit, read_limit
+from limen.core.limits import Limits, read_limits
 from limen.core.profile import Profile
 from limen.core.record import Owner, Record, Terms
 from limen.db.tables import change_head, keys, owners, standings
@@ -34,37 +36,43 @@ _ONE = (
 )
 
 
-SharedTerms = dict[tuple[str, str, tuple[str, ...]], Terms]
-"""Class, environment and scopes to the terms that all keys of them share."""
+Numbered = Callable[[int, str], int]
+"""The version of a pepper and a scheme to the number under which the process has that digest."""
+
+SharedTerms = dict[tuple[str, str, tuple[str, ...], str], Terms]
+"""Class, environment, scopes and pinned version to the terms that all keys of them share."""
 
 
 def load_record(
-    connection: Connection, place: bytes, *, api: str, profile: Profile, shared: SharedTerms
+    connection: Connection, place: bytes, *, api: str, profile: Profile, shared: SharedTerms, numbered: Numbered
 ) -> tuple[Record | None, int]:
     """The record at *place* of *api*, and the change that it is right up to: one statement, so one snapshot. 0.1 ms."""
     row = connection.execute(_ONE, {"place": place, "api": api}).one()
-    return (None if row.key is None else _record(row, profile, shared)), row.head
+    if row.key is None:
+        return None, row.head
+    return _record(row, profile, shared, numbered(row.pepper, row.scheme)), row.head
 
 
-def _limit(written: str | None) -> Limit | None:
-    return None if written is None else read_limit(written, "allowance")
+@lru_cache(maxsize=1_024)  # many owners have the same: they share the values
+def _allowance(written: str | None) -> Limits:
+    return () if written is None else read_limits(written, "allowance")
 
 
-def _record(row: Row[Any], profile: Profile, shared: SharedTerms) -> Record:
+def _record(row: Row[Any], profile: Profile, shared: SharedTerms, number: int) -> Record:
     place = row.locator
     lineage = place if row.lineage == place else row.lineage  # one object: its hash is worked out once
     return Record(
         locator=place,
         key_id=place if row.key.encode() == place else row.key.encode(),
         digest=row.digest,
-        pepper=row.pepper,
+        pepper=number,
         owner=Owner(
             owner_id=row.owner,
             kind=row.kind,
             suspended=row.suspended_at is not None,
             allowed=bool(row.allowed),
             plan=row.plan or "",
-            limit=_limit(row.owner_limits),
+            limits=_allowance(row.owner_limits),
         ),
         state=State.REVOKED if row.deleted_at is not None else _STATES[row.state],
         expires_at=math.inf if row.expires_at is None else row.expires_at,
@@ -76,7 +84,8 @@ def _record(row: Row[Any], profile: Profile, shared: SharedTerms) -> Record:
 
 def _terms(row: Row[Any], profile: Profile, shared: SharedTerms) -> Terms:
     """The terms of a key: shared, unless it has something that is its own."""
-    common = (getattr(row, "class"), row.environment, tuple(row.scopes))
+    pins = profile.versioning is not None and profile.versioning.missing == "pin"
+    common = (getattr(row, "class"), row.environment, tuple(row.scopes), (row.pinned or "") if pins else "")
     if common not in shared:
         key_class = profile.keys.classes.get(common[0])
         held = [scope for scope in common[2] if key_class is not None and scope in key_class.scopes]
@@ -85,7 +94,8 @@ def _terms(row: Row[Any], profile: Profile, shared: SharedTerms) -> Terms:
             environment=row.environment.encode(),
             scopes=profile.catalogue.expand(held),
             granted=profile.catalogue.ordered(held),
-            ceiling=key_class.limit if key_class is not None else None,
+            ceiling=key_class.limits if key_class is not None else (),
+            pinned=common[3].encode(),
         )
     if row.origins is None and row.addresses is None and row.limits is None:
         return shared[common]
@@ -93,5 +103,5 @@ def _terms(row: Row[Any], profile: Profile, shared: SharedTerms) -> Terms:
         shared[common],
         origins=None if row.origins is None else frozenset(origin.encode() for origin in row.origins),
         addresses=None if row.addresses is None else tuple(ip_network(address) for address in row.addresses),
-        limit=_limit(row.limits),
+        limits=_allowance(row.limits),
     )

@@ -22,6 +22,8 @@ from sqlalchemy import (
     text,
 )
 
+from limen.db.walks import INDEXES, OWNER
+
 metadata = MetaData()
 
 installation = Table(  # one row: which state folder belongs to this database
@@ -41,8 +43,24 @@ peppers = Table(  # a known answer under each pepper: with the wrong pepper noth
     Column("created_at", Double, nullable=False),
 )
 
+pepper_secrets = Table(  # a known answer of each secret beside the peppers
+    "pepper_secrets",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("answer", LargeBinary, nullable=False),
+    Column("created_at", Double, nullable=False),
+)
+
 change_head = Table(
     "change_head", metadata, Column("one", Integer, primary_key=True), Column("seq", BigInteger, nullable=False)
+)
+
+tombstone_head = Table(  # which line of the tombstones was written last: a copy of the database says what it misses
+    "tombstone_head",
+    metadata,
+    Column("one", Integer, primary_key=True),
+    Column("series", Text, nullable=False),  # empty: none has been
+    Column("number", BigInteger, nullable=False),
 )
 
 changes = Table(  # the change log: what gates have to forget
@@ -98,10 +116,16 @@ owners = Table(
     Column("owner", Text, primary_key=True),
     Column("kind", Text, nullable=False),
     Column("name", Text, nullable=False),
+    Column("folded", Text, nullable=False, server_default=text("''")),  # the name, as it is searched by
     Column("suspended_at", Double),
     Column("suspended_reason", Text),
+    Column("erased_at", Double),  # who it was is forgotten; it is suspended from then on
     Column("created_at", Double, nullable=False),
     CheckConstraint("kind in ('user', 'organisation')", name="owner_kind"),
+    CheckConstraint("erased_at is null or suspended_at is not null", name="owner_erased"),
+    Index("owners_by_kind", "kind", "owner"),
+    Index("owners_by_name", "folded", "owner"),
+    Index("owners_suspended", "owner", sqlite_where=text("suspended_at is not null")),
 )
 
 standings = Table(  # an owner's plan, place on the allow-list and own limit on one API
@@ -112,6 +136,7 @@ standings = Table(  # an owner's plan, place on the allow-list and own limit on 
     Column("plan", Text, nullable=False),
     Column("allowed", Boolean, nullable=False),
     Column("limits", Text),  # the owner's own allowance, before its plan's
+    Index("standings_by_plan", "api", "plan", "owner"),
 )
 
 members = Table(  # users that act for an organisation
@@ -157,6 +182,7 @@ keys = Table(
     Column("class", Text, nullable=False),
     Column("environment", Text, nullable=False),
     Column("name", Text, nullable=False),
+    Column("folded", Text, nullable=False, server_default=text("''")),  # the name, as it is searched by
     Column("hint", Text, nullable=False),
     Column("scopes", JSON, nullable=False),
     Column("origins", JSON),
@@ -179,8 +205,8 @@ keys = Table(
     Column("weak", Boolean, nullable=False, server_default=text("0")),  # imported, and easier to guess than ours
     CheckConstraint("state in ('active', 'inactive', 'expired', 'revoked')", name="key_state"),
     CheckConstraint("slot is null or (state = 'active' and slot = api || ':' || owner)", name="key_slot"),
-    Index("keys_by_owner", "owner", "api", "created_at"),
-    Index("keys_by_age", "api", "created_at"),
+    Index("keys_by_owner", *OWNER.by, *OWNER.order),
+    *(Index(walk.index, *walk.by, *walk.order, sqlite_where=text(walk.only)) for walk in INDEXES),
 )
 
 key_requests = Table(  # keys that were asked for, and what staff decided
@@ -203,6 +229,7 @@ key_requests = Table(  # keys that were asked for, and what staff decided
     CheckConstraint("state in ('open', 'granted', 'refused', 'withdrawn', 'revealed')", name="request_state"),
     Index("requests_by_state", "state", "asked_at"),
     Index("requests_by_owner", "owner", "asked_at"),
+    Index("requests_by_age", "asked_at"),
 )
 
 measures = Table(  # what staff did at run time to protect an API: throttles and blocks
@@ -277,6 +304,8 @@ audit = Table(
     Column("after", JSON(none_as_null=True)),
     Column("detail", JSON, nullable=False),  # of what is personal a salted digest
     Index("audit_by_subject", "subject", "id"),
+    Index("audit_by_actor", "actor", "id"),
+    Index("audit_by_age", "at"),
 )
 
 audit_personal = Table(  # what is personal in the audit: erasing it leaves the chain whole (R73)
@@ -336,7 +365,7 @@ outcomes = Table(  # the status with which the API answered what a reading admit
     sqlite_with_rowid=False,
 )
 
-refusals = Table(  # refusals without a known key, counted
+refusals = Table(  # refusals without a known key, counted; and what shadow limits would have refused
     "refusals",
     metadata,
     Column("minute", BigInteger, primary_key=True),

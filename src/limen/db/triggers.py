@@ -8,8 +8,10 @@ from __future__ import annotations
 from sqlalchemy import Connection, text
 
 
-def _refuse(name: str, event: str, *, when: str, because: str) -> str:
-    return f"create trigger {name} before {event} for each row when {when} begin select raise(abort, '{because}'); end"
+def _refuse(name: str, event: str, *, when: str, because: str, moment: str = "before") -> str:
+    return (
+        f"create trigger {name} {moment} {event} for each row when {when} begin select raise(abort, '{because}'); end"
+    )
 
 
 _ONE_ACTIVE = "exists (select 1 from apis where api = new.api and one_active)"
@@ -89,12 +91,21 @@ SQLITE_TRIGGERS = (
         when="exists (select 1 from audit where id = new.id)",
         because="the audit is only ever appended to",
     ),
+    _refuse(
+        "audit_last",
+        "insert on audit",
+        moment="after",  # before it, a row has no id of its own yet
+        when="new.id < 1 or new.id < (select max(id) from audit)",
+        because="the audit is only ever appended to",
+    ),
     _refuse("audit_links_fixed", "update on audit_links", when="true", because="the audit is only ever appended to"),
     _refuse("audit_links_stay", "delete on audit_links", when="true", because="the audit is only ever appended to"),
     _refuse(
         "audit_links_new",
         "insert on audit_links",
-        when="exists (select 1 from audit_links where position = new.position or id = new.id)",
+        when="""new.position is not 1 + (select coalesce(max(position), 0) from audit_links)
+            or new.id <= (select coalesce(max(id), 0) from audit_links)
+            or typeof(new.digest) is not 'blob'""",
         because="the audit is only ever appended to",
     ),
     _refuse(

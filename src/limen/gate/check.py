@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from limen.core.keys import BODY_CHARS, CONFLICT, is_key
+from limen.core.keys import CONFLICT
 from limen.core.verdict import (
+    ACCESS_BLOCKED,
     CREDENTIAL_CONFLICT,
     CREDENTIAL_INVALID,
     CREDENTIAL_MALFORMED,
     CREDENTIAL_MISSING,
     LIMIT_EXCEEDED,
     OK,
+    SHADOWED,
     UNAVAILABLE,
     Ask,
     Verdict,
@@ -23,6 +25,7 @@ from limen.core.verdict import (
 )
 
 if TYPE_CHECKING:
+    from limen.core.record import Record
     from limen.core.routes import Operation
     from limen.core.rules import Rules
     from limen.gate.counters import Counters
@@ -44,9 +47,12 @@ class Gate:
         counters: Counters,
         journal: Journal,
         strangers: Strangers,
+        must_record: bool = True,
     ) -> None:
+        """*must_record*: nothing is admitted that the journal has no room for. False is for Limen's own API alone."""
         self.rules, self.lease, self.directory = rules, lease, directory
         self.counters, self.journal, self.strangers = counters, journal, strangers
+        self.must_record = must_record
 
     def check(self, ask: Ask, fresh: bool = False) -> Verdict | None:
         """The verdict on *ask*, journalled if its key is known; None where memory does not suffice to give one.
@@ -58,23 +64,39 @@ class Gate:
         rules = self.rules
         operation = rules.routes.find(ask.method, ask.path)
         if operation is not None and operation.public:
-            return Verdict(OK, None, operation, None)
+            return self._public(ask, operation, rules)
         text = ask.credential
-        record = None if text is None else self.directory.find(text)
+        record = None if text is None else self.directory.find(text) or self._foreign(text, rules)
         if record is None:
             return self._without_record(ask, operation, rules)
-        version = None if ask.version is None else rules.versions.get(ask.version)
+        version = rules.versions.get(record.terms.pinned if ask.version is None else ask.version)
         code = judge(record, ask, operation, version, rules)
         limit, remaining, ends_in = None, 0, 0.0
         if code is OK and operation is not None:
-            if self.journal.spare is None and not self.journal.has_room():
+            if self.journal.spare is None and self.must_record and not self.journal.has_room():
                 return Verdict(UNAVAILABLE, None, operation, None)
-            granted, limit, remaining, ends_in = self.counters.take(rules.limits(record, operation), ask.at)
+            wants = rules.limits(record, operation, ask)
+            granted, limit, remaining, ends_in, over = self.counters.take(wants, ask.at)
             code = OK if granted else LIMIT_EXCEEDED
+            if over:
+                for shadow in over:
+                    self.strangers.count(SHADOWED, shadow.windows, None, ask.now)
         reading = self.journal.decision(code, ask, record.locator, operation, version)
-        if not reading:
+        if not reading and self.must_record:
             return Verdict(UNAVAILABLE, None, operation, None)
         return Verdict(code, record, operation, version, limit, remaining, ends_in, reading)
+
+    def _foreign(self, text: bytes, rules: Rules) -> Record | None:
+        """The record of a key that another system made, where the profile lists such keys."""
+        place = b"" if rules.foreign is None else rules.foreign.place(text)
+        return self.directory.find(text, place) if place else None
+
+    def _public(self, ask: Ask, operation: Operation, rules: Rules) -> Verdict:
+        """The verdict on a public operation, which asks for no key: only staff's blocks keep anybody from it."""
+        if rules.blocks is not None and rules.blocks.holding(None, operation, ask):
+            self.strangers.count(ACCESS_BLOCKED.slug, "", ask.address, ask.now)
+            return Verdict(ACCESS_BLOCKED, None, operation, None)
+        return Verdict(OK, None, operation, None)
 
     def _without_record(self, ask: Ask, operation: Operation | None, rules: Rules) -> Verdict | None:
         text = ask.credential
@@ -83,13 +105,13 @@ class Gate:
             code = CREDENTIAL_MISSING
         elif text is CONFLICT:
             code = CREDENTIAL_CONFLICT
-        elif not is_key(text, rules.prefixes):
+        elif not (place := rules.place(text)):
             code = CREDENTIAL_MALFORMED
         else:
             code = CREDENTIAL_INVALID
-            which = self.directory.settled(text)
+            which = self.directory.settled(text, place)
             if not which:
                 return None
-        prefix = text[:-BODY_CHARS].decode() if which and text else ""
+        prefix = rules.prefix(text) if which and text else ""
         self.strangers.count(which or code.slug, prefix, ask.address, ask.now)
         return Verdict(code, None, operation, None)

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from threading import Lock
 from typing import NamedTuple, Protocol
 
-from limen.core.keys import locator
 from limen.core.problems import StoreDown
 from limen.core.record import Record
 from limen.core.rules import Rules
@@ -59,8 +58,18 @@ class Cold:
     looked for. Catching up has a thread of its own, so that no such crowd holds up the keys that are in memory.
     """
 
-    def __init__(self, gate: Gate, store: Store, *, threads: int = 4, waiting: int = 1_024) -> None:
-        self._gate, self._store = gate, store
+    def __init__(
+        self,
+        gate: Gate,
+        store: Store,
+        *,
+        threads: int = 4,
+        waiting: int = 1_024,
+        proved: Callable[[Record, bytes], None] | None = None,
+    ) -> None:
+        """*proved* is told each record that was decided on here, and the text that matched it; it neither waits nor
+        raises. What is decided from memory alone is not told."""
+        self._gate, self._store, self._proved = gate, store, proved
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="limen-gate")
         self._keeper = ThreadPoolExecutor(1, thread_name_prefix="limen-keep-up")
         self._room = waiting + threads
@@ -119,8 +128,11 @@ class Cold:
                 self.catch_up()
                 verdict = self._gate.check(ask, fresh=True)
                 if verdict is not None:
+                    if verdict.record is not None and ask.credential is not None and self._proved is not None:
+                        self._proved(verdict.record, ask.credential)
                     return verdict
-                place, rules = locator(ask.credential or b""), self._gate.rules
+                rules = self._gate.rules
+                place = rules.place(ask.credential or b"")
                 record, snapshot = self._store.load(place)
                 with self._catching_up:
                     if self._gate.rules is rules:  # else the record may have been made by a profile of the past

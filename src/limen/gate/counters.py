@@ -17,17 +17,21 @@ Want = tuple[Limit, bytes]
 """A limit, and whose window of it is meant."""
 
 
-Taken = tuple[bool, Limit, int, float]
-"""Whether it was granted; the limit with the least remaining, or, of those that refused, the last to have room again;
-how much of it remains; and the seconds until its window ends, when it is full again. A plain tuple: a named one costs
-three times as much to make."""
+Taken = tuple[bool, Limit | None, int, float, tuple[Limit, ...]]
+"""Whether it was granted; the limit with the least remaining, or, of those that refused, the last to have room again
+(None where only shadow limits apply); how much of it remains; the seconds until its window ends, when it is full again;
+and the shadow limits that would have refused what was granted. A plain tuple: a named one costs three times as much to
+make."""
 
 
 class Counters(Protocol):
     """Whatever counts requests against limits."""
 
     def take(self, wants: Sequence[Want], at: float) -> Taken:
-        """Take one from every limit of *wants*, or, where one has no room at *at*, from none."""
+        """Take one from every limit of *wants*, or, where one has no room at *at*, from none.
+
+        A shadow limit without room refuses nothing, and nothing is taken from it.
+        """
         ...
 
 
@@ -69,36 +73,42 @@ class MemoryCounters:
         with self._lock:
             if len(wants) == 1:  # nearly every request: nothing has to be held back until another limit has agreed
                 limit, whose = wants[0]
-                table, cell = self._window(limit, whose, at)
-                count = limit.count
-                if cell is None:
-                    if count < 1:
-                        return False, limit, 0, float(limit.window_s)
-                    cell = table.open(limit, whose, at)
-                elif cell[1] >= count:
-                    return False, limit, 0, cell[0] - at
-                cell[1] += 1
-                return True, limit, count - cell[1], cell[0] - at
+                if not limit.shadow:
+                    table, cell = self._window(limit, whose, at)
+                    count = limit.count
+                    if cell is None:
+                        if count < 1:
+                            return False, limit, 0, float(limit.window_s), ()
+                        cell = table.open(limit, whose, at)
+                    elif cell[1] >= count:
+                        return False, limit, 0, cell[0] - at, ()
+                    cell[1] += 1
+                    return True, limit, count - cell[1], cell[0] - at, ()
             return self._take_all(wants, at)
 
     def _take_all(self, wants: Sequence[Want], at: float) -> Taken:
-        held, refusing, opens_in = [], None, -math.inf
+        held: list[tuple[Limit, bytes, _Table, _Cell | None]] = []
+        over: list[Limit] = []
+        refusing, opens_in = None, -math.inf
         for limit, whose in wants:
             table, cell = self._window(limit, whose, at)
             if limit.count <= (0 if cell is None else cell[1]):
+                if limit.shadow:
+                    over.append(limit)
+                    continue
                 ends_in = float(limit.window_s) if cell is None else cell[0] - at
                 if ends_in > opens_in:  # who waits until then finds room in all of them
                     refusing, opens_in = limit, ends_in
             held.append((limit, whose, table, cell))
         if refusing is not None:
-            return False, refusing, 0, opens_in
-        tightest, least, ends_at = held[0][0], math.inf, at
+            return False, refusing, 0, opens_in, ()
+        tightest, least, ends_at = None, math.inf, at
         for limit, whose, table, open_cell in held:
             cell = open_cell or table.open(limit, whose, at)
             cell[1] += 1
-            if limit.count - cell[1] < least:
+            if limit.count - cell[1] < least and not limit.shadow:
                 tightest, least, ends_at = limit, limit.count - cell[1], cell[0]
-        return True, tightest, int(least), ends_at - at
+        return True, tightest, 0 if tightest is None else int(least), ends_at - at, tuple(over)
 
     def _window(self, limit: Limit, whose: bytes, at: float) -> tuple[_Table, _Cell | None]:
         """The table of *limit*, and the window of *whose* in it that is open at *at*."""

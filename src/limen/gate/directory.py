@@ -28,11 +28,14 @@ class Directory:
     """The records that this process holds. Look-ups take no lock; fills and forgettings take one."""
 
     def __init__(self, digests: Mapping[int, Digest], *, bound: int, unknown_bound: int, freezes: bool = False) -> None:
-        """*digests*: pepper version to digest. At most *bound* records and *unknown_bound* unknown ids are held.
+        """*digests*: a record's ``pepper`` to the digest that it is compared with; more may come while this is in use.
+
+        At most *bound* records and *unknown_bound* unknown locators are held.
 
         *freezes*: records are taken out of the garbage collector's sight, and with them whatever else the process
         holds at that moment: for a process that is the gate's own."""
         self._digests = digests
+        self._any = next(iter(digests.values()))
         self._half, self._unknown_half = max(1, bound // 2), max(1, unknown_bound // 2)
         self._young: dict[bytes, Record] = {}
         self._old: dict[bytes, Record] = {}
@@ -47,28 +50,31 @@ class Directory:
     def __len__(self) -> int:
         return len(self._young) + len(self._old)
 
-    def find(self, text: bytes) -> Record | None:
-        """The record of the key *text*; None where none is held, or *text* is not the whole of it."""
-        place = text[_ID_FROM:_ID_TO]  # locator(text), without the call
+    def find(self, text: bytes, at: bytes = b"") -> Record | None:
+        """The record of the key *text*, *at* its locator if that is not its id.
+
+        None where none is held, or *text* is not the whole of it.
+        """
+        place = at or text[_ID_FROM:_ID_TO]  # locator(text), without the call
         record = self._young.get(place) or self._promote(place)
         if record is None or (self._stale and self._is_stale(record)):
             return None
-        digest = self._digests.get(record.pepper)  # a pepper that came after this process is not in hand
+        digest = self._digests.get(record.pepper)  # one that this process lacks is the store's to find
         return record if digest is not None and same(digest(text), record.digest) else None
 
-    def settled(self, text: bytes) -> str:
+    def settled(self, text: bytes, at: bytes = b"") -> str:
         """Why *text* was not found: ``wrong_secret``, ``unknown_id``, or ``""`` where only the store can tell.
 
         An unknown id costs a digest and a comparison too, so that it takes as long as a wrong secret (C008).
         """
-        place = locator(text)
+        place = at or locator(text)
         record = self._young.get(place) or self._old.get(place)
         if record is not None:
             digest = self._digests.get(record.pepper)
             if digest is None or self._is_stale(record) or same(digest(text), record.digest):
                 return ""  # or it has been filled since it was not found
             return "wrong_secret"
-        made = next(iter(self._digests.values()))(text)
+        made = self._any(text)
         same(made, made)
         return "unknown_id" if place in self._unknown or place in self._unknown_old else ""
 

@@ -19,6 +19,7 @@ from limen.core.answers import caller_headers, refusal
 from limen.core.carriers import Carried, is_preflight
 from limen.core.problems import PROBLEMS, ProblemError, problem_body
 from limen.core.verdict import OK, Ask, Verdict
+from limen.gate.strangers import ATTEMPTS, RETRY
 from limen.guard.caller import KEY
 from limen.guard.cors import cors_headers, preflight_headers
 from limen.guard.transport import origin_of
@@ -66,9 +67,14 @@ class Guard:
         environment: str = "live",
         settings: Settings | None = None,
         check: Callable[[Rules], None] | None = None,
+        opened: App | None = None,
     ) -> None:
-        """*settings*: default, the environment's. *check* is handed the rules at the start, and may raise."""
-        self.app, self.api, self._settings, self._check = app, api, settings, check
+        """*settings*: default, the environment's. *check* is handed the rules at the start, and may raise.
+
+        *opened*: an App that the caller has opened and goes on to use: the Guard neither drains its journal nor closes
+        it. Default: the Guard opens one of its own.
+        """
+        self.app, self.api, self._settings, self._check, self._opened = app, api, settings, check, opened
         self._environment = environment.encode()
         self._post: _Post | None = None
         self._opening: asyncio.Task[_Post] | None = None
@@ -103,6 +109,9 @@ class Guard:
             verdict = await post.cold.decide(ask)
             rules = post.gate.rules  # those that it was decided by may have come with it
         if verdict.code is not OK:
+            if verdict.code in ATTEMPTS and not await post.limen.attempts.hold(address, now):
+                await _answer_problem(scope, send, "attempts_exceeded", (RETRY, *cors_headers(rules, ())))
+                return
             answer = refusal(verdict, ask, rules)
             await _send(scope, send, answer.status, (*answer.headers, *cors_headers(rules, ())), answer.body)
             return
@@ -142,7 +151,8 @@ class Guard:
         from limen.app import App  # here: importing a guard loads no SQL
         from limen.drain import Drainer
 
-        limen = App.open(self._settings)
+        own = self._opened is None
+        limen = self._opened or App.open(self._settings)
         try:
             house = limen.gate(self.api)
             known = house.gate.rules.environments
@@ -154,9 +164,10 @@ class Guard:
             if self._check is not None:
                 self._check(house.gate.rules)
         except BaseException:
-            limen.close()
+            if own:
+                limen.close()
             raise
-        return _Post(limen, house, Drainer(limen).stop if limen.settings.drain else lambda: None)
+        return _Post(limen, house, Drainer(limen).stop if own and limen.settings.drain else lambda: None)
 
     async def _lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -174,7 +185,8 @@ class Guard:
         """Let go of the gate. The next request opens it again."""
         if self._post is not None:
             self._post.stop()
-            self._post.limen.close()
+            if self._opened is None:
+                self._post.limen.close()
         self._forget()
 
     def _forget(self) -> None:
@@ -223,11 +235,11 @@ class _Answer:
         return self.send(message)
 
 
-async def _answer_problem(scope: Scope, send: Send, code: str) -> None:
+async def _answer_problem(scope: Scope, send: Send, code: str, more: tuple[Header, ...] = ()) -> None:
     problem = PROBLEMS[code]
     body = json.dumps(problem_body(problem)).encode()
     headers = (NO_STORE, (b"content-type", b"application/problem+json"), (b"content-length", b"%d" % len(body)))
-    await _send(scope, send, problem.status, headers, body)
+    await _send(scope, send, problem.status, (*headers, *more), body)
 
 
 async def _send(scope: Scope, send: Send, status: int, headers: tuple[Header, ...], body: bytes) -> None:

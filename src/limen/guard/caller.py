@@ -25,6 +25,7 @@ class Caller:
     version: str
     plan: str
     application: str = ""
+    key_class: str = ""
 
 
 def caller_of(scope: MutableMapping[str, Any]) -> Caller | None:
@@ -44,4 +45,5 @@ def caller_of(scope: MutableMapping[str, Any]) -> Caller | None:
         version=verdict.version.name if verdict.version is not None else "",
         plan=record.owner.plan,
         application=record.terms.application.decode(),
+        key_class=record.terms.key_class,
     )

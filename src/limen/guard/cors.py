@@ -16,6 +16,8 @@ def _exposed(rules: Rules) -> bytes:
     names = [*rules.rate_names, b"retry-after", b"deprecation", b"sunset"]
     if versioning is not None and versioning.next_header:
         names.append(versioning.next_header.lower().encode())
+    if rules.pins is not None:
+        names.append(rules.pins[1])
     return b", ".join(names)
 
 

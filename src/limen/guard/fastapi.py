@@ -21,6 +21,7 @@ from limen.guard.asgi import Guard
 from limen.guard.caller import Caller, caller_of
 
 if TYPE_CHECKING:
+    from limen.app import App
     from limen.core.rules import Rules
     from limen.settings import Settings
 
@@ -46,11 +47,18 @@ def requires(*scopes: str) -> _Required:
 
 
 def protect(
-    app: FastAPI, *, api: str, environment: str = "live", whole: bool = True, settings: Settings | None = None
+    app: FastAPI,
+    *,
+    api: str,
+    environment: str = "live",
+    whole: bool = True,
+    settings: Settings | None = None,
+    opened: App | None = None,
 ) -> None:
     """Put the Guard of *api* before *app*. The start fails where *app*'s routes and the profile differ (R50).
 
     *whole*: *app* serves every operation of the profile; false for one of several applications behind one API.
+    *opened*: as of ``Guard``.
     *app*'s OpenAPI document then states each route's scopes as its security requirement.
     """
     carried: dict[str, str] = {"type": "http", "scheme": "bearer"}
@@ -65,7 +73,7 @@ def protect(
             carried.clear()
             carried.update({"type": "apiKey", "in": first.kind, "name": first.name})
 
-    app.add_middleware(Guard, api=api, environment=environment, settings=settings, check=check)
+    app.add_middleware(Guard, api=api, environment=environment, settings=settings, check=check, opened=opened)
     _document(app, carried)
 
 

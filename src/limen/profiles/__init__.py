@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from limen.core.profile import Mistake, Profile, ProfileError
+from limen.core.profile import BUILT_IN, Mistake, Profile, ProfileError
 from limen.core.profile_form import under
 from limen.core.profile_reader import read_profile
 
@@ -67,6 +67,11 @@ def load(source: str | Path) -> Profile:
     except ProfileError as error:
         raise ProfileError(replace(mistake, source=name) for mistake in error.mistakes) from None
     return profile
+
+
+def built_in() -> Profile:
+    """The profile of Limen's own management API. Reads one file."""
+    return load(_HERE / f"{BUILT_IN}.yaml")
 
 
 def parse(content: bytes) -> Parsed:

@@ -1,20 +1,20 @@
-"""APIs: their profiles, versions and switches."""
+"""APIs: their profiles and switches."""
 
 from limen.control.apis.actions import Api, create, listed, profile_of, require, switch
-from limen.control.apis.profiles import apply_profile, document_of, overwritten
-from limen.control.apis.versions import deprecate, register, sunset
+from limen.control.apis.built_in import ensure_built_in
+from limen.control.apis.profiles import Revision, apply_profile, document_of, overwritten, revisions
 
 __all__ = [
     "Api",
+    "Revision",
     "apply_profile",
     "create",
-    "deprecate",
     "document_of",
+    "ensure_built_in",
     "listed",
     "overwritten",
     "profile_of",
-    "register",
     "require",
-    "sunset",
+    "revisions",
     "switch",
 ]

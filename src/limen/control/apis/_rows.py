@@ -6,10 +6,15 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, Text, cast, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Text, bindparam, cast, func, insert, select, update
 
 from limen.db.tables import apis, keys, profiles, versions
 
+_WRITTEN = (
+    select(cast(profiles.c.document, Text))
+    .join(apis, (profiles.c.api == apis.c.api) & (profiles.c.revision == apis.c.revision))
+    .where(apis.c.api == bindparam("which"))
+)
 _LIVE = ("active", "inactive")
 
 
@@ -21,6 +26,11 @@ def add(connection: Connection, **values: Any) -> None:
 def one(connection: Connection, api: str) -> Row[Any] | None:
     """The API's row, with the name and title that its profile has."""
     return connection.execute(_with_profile().where(apis.c.api == api)).one_or_none()
+
+
+def written(connection: Connection, api: str) -> str | None:
+    """The text of the profile in force on *api*."""
+    return connection.execute(_WRITTEN, {"which": api}).scalar()
 
 
 def everything(connection: Connection) -> Sequence[Row[Any]]:
@@ -50,6 +60,13 @@ def document(connection: Connection, api: str, revision: int) -> Mapping[str, An
     return connection.execute(statement).scalar()
 
 
+def revisions(connection: Connection, api: str, *, before: int, limit: int) -> Sequence[Any]:
+    """The revisions of an API's profile below *before*, the newest first, without their documents."""
+    columns = (profiles.c.revision, profiles.c.applied_at, profiles.c.applied_by)
+    statement = select(*columns).where(profiles.c.api == api, profiles.c.revision < before)
+    return connection.execute(statement.order_by(profiles.c.revision.desc()).limit(limit)).all()
+
+
 def version_rows(connection: Connection, api: str) -> dict[str, Row[Any]]:
     """The register of versions, by name."""
     found = connection.execute(select(versions).where(versions.c.api == api).order_by(versions.c.version))
@@ -70,16 +87,21 @@ def end_by_date(connection: Connection, api: str, now: float) -> Sequence[Row[An
     """Every key of *api* that ended by its date says so; which those are that did not before."""
     statement = (
         update(keys)
-        .where(keys.c.api == api, keys.c.state.in_(_LIVE), keys.c.expires_at <= now)
+        .where(*_live(api), keys.c.expires_at <= now)
         .values(state="expired", slot=None, ended_at=now, ended_reason="expired")
         .returning(keys.c.key, keys.c.owner, keys.c.locator)
     )
     return connection.execute(statement).all()
 
 
+def _live(api: str) -> tuple[ColumnElement[bool], ...]:
+    """The API's keys that have not ended. None of them is deleted: the indexes ask for that to be said."""
+    return keys.c.api == api, keys.c.state.in_(_LIVE), keys.c.deleted_at.is_(None)
+
+
 def owners_with_several(connection: Connection, api: str) -> Sequence[str]:
     """Up to ten owners that hold more than one active key of *api*."""
-    live = (keys.c.api == api) & (keys.c.state == "active")
+    live = (keys.c.api == api) & (keys.c.state == "active") & keys.c.deleted_at.is_(None)
     statement = select(keys.c.owner).where(live).group_by(keys.c.owner).having(func.count() > 1).limit(10)
     return connection.execute(statement).scalars().all()
 
@@ -96,10 +118,10 @@ def take_slots(connection: Connection, api: str) -> None:
 def classes_in_use(connection: Connection, api: str) -> Sequence[Any]:
     """The classes and environments of the API's keys that have not ended."""
     statement = select(keys.c["class"].label("key_class"), keys.c.environment)
-    return connection.execute(statement.where(keys.c.api == api, keys.c.state.in_(_LIVE)).distinct()).all()
+    return connection.execute(statement.where(*_live(api)).distinct()).all()
 
 
 def scopes_in_use(connection: Connection, api: str) -> set[str]:
     """The scopes that the API's keys that have not ended were issued with."""
-    written = select(cast(keys.c.scopes, Text)).where(keys.c.api == api, keys.c.state.in_(_LIVE)).distinct()
+    written = select(cast(keys.c.scopes, Text)).where(*_live(api)).distinct()
     return {scope for scopes in connection.execute(written).scalars() for scope in json.loads(scopes)}

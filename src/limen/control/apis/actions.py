@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from limen.control.apis import _rows
 from limen.core import events
-from limen.core.limits import Limit
+from limen.core.limits import Limits, read_limits, warnings, write_limits
 from limen.core.problems import ProblemError
-from limen.core.profile import Profile
+from limen.core.profile import BUILT_IN, Profile
 from limen.core.profile_reader import read_profile
 from limen.db.transaction import Reader, Tx
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
+_RESERVED = "limen_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +31,41 @@ class Api:
     read_only: bool
     allowlist: bool
     emergency: str
-    """The limit on the API as a whole, as it is written; empty: none."""
+    """The limits on the API as a whole, as they are written; empty: none."""
     created_at: float
+    warnings: tuple[str, ...] = ()
+    """What is odd about these limits."""
 
 
 def create(tx: Tx, api: str, profile: Profile) -> Api:
-    """The API, made with the first revision of its profile. Raises ``api_exists``, ``request_malformed``."""
+    """The API, made with the first revision of its profile.
+
+    Raises ``api_exists``, ``request_malformed``, ``profile_conflict`` for a prefix of Limen's own, and ``api_built_in``
+    for the name that is.
+    """
     if _NAME.fullmatch(api) is None:
         raise ProblemError("request_malformed", f"API name {api!r} is not 1 to 32 of a-z, 0-9 and -, from a letter on.")
+    refuse_built_in(api)
+    refuse_reserved(profile)
+    return add(tx, api, profile)
+
+
+def refuse_reserved(profile: Profile) -> None:
+    """Raises ``profile_conflict`` for keys that would look like those of Limen's own API, or like its invitations."""
+    own = [prefix for held in profile.keys.classes.values() for prefix in held.prefixes.values()]
+    for prefix in (*own, *(foreign.prefix for foreign in profile.keys.foreign)):
+        if prefix.startswith(_RESERVED):
+            raise ProblemError("profile_conflict", f"Prefix {prefix!r}: {_RESERVED!r} is for what is Limen's own.")
+
+
+def refuse_built_in(api: str) -> None:
+    """Raises ``api_built_in`` for the API that is Limen's own: no hand changes it, or nobody could lift a mistake."""
+    if api == BUILT_IN:
+        raise ProblemError("api_built_in", f"{BUILT_IN!r} is Limen's own management API, and goes by its release.")
+
+
+def add(tx: Tx, api: str, profile: Profile) -> Api:
+    """The API, made, whatever its name is. Raises ``api_exists``."""
     if _rows.one(tx.connection, api) is not None:
         raise ProblemError("api_exists", f"There is an API {api!r} already.")
     _rows.add(
@@ -70,14 +100,25 @@ def require(reader: Reader, api: str) -> Api:
     return _api(_row(reader, api))
 
 
-def listed(reader: Reader) -> list[Api]:
-    """All APIs, in the order of their names."""
-    return [_api(row) for row in _rows.everything(reader.connection)]
+def listed(reader: Reader, *, built_in: bool = False) -> list[Api]:
+    """All APIs, in the order of their names; Limen's own only if *built_in* ones are asked for too."""
+    return [_api(row) for row in _rows.everything(reader.connection) if built_in or row.api != BUILT_IN]
 
 
 def profile_of(reader: Reader, api: str) -> Profile:
-    """The profile in force on *api*, without what staff set beside it. Raises ``api_unknown``. A read and ~1 ms."""
-    return read_profile(_row(reader, api).document)
+    """The profile in force on *api*, without what staff set beside it. Raises ``api_unknown``. A read.
+
+    A process reads each text once, which takes ~1 ms: a profile is a value.
+    """
+    written = _rows.written(reader.connection, api)
+    if written is None:
+        raise ProblemError("api_unknown", f"There is no API {api!r}.")
+    return _read(written)
+
+
+@lru_cache(maxsize=64)
+def _read(written: str) -> Profile:
+    return read_profile(json.loads(written))
 
 
 def _row(reader: Reader, api: str) -> Any:
@@ -97,26 +138,30 @@ def _api(row: Any) -> Api:
         allowlist=row.allowlist,
         emergency=row.emergency or "",
         created_at=row.created_at,
+        warnings=() if row.emergency is None else warnings(read_limits(row.emergency, "emergency")),
     )
 
 
-def switch(tx: Tx, api: str, name: str, value: bool | Limit | None) -> Api:
+def switch(tx: Tx, api: str, name: str, value: bool | Limits) -> Api:
     """Set a switch; it holds until it is set otherwise, whatever profile is applied.
 
     *name*: ``read_only`` (while true every write is refused, C11), ``allowlist`` (while true only owners on the list
-    are admitted, R99), ``emergency`` (a ``Limit`` on the API as a whole over all callers, or None, R124).
+    are admitted, R99), ``emergency`` (``Limits`` on the API as a whole over all callers, none for ``()``, R124). Raises
+    ``api_unknown``, and ``api_built_in`` for Limen's own: it is exempt, or nobody could lift what was set.
     """
     held = require(tx, api)
-    written = str(value or "none") if name == "emergency" else "on" if value else "off"
+    refuse_built_in(api)
+    written = "on" if value else "off"
     if name == "emergency":
-        limit = value if isinstance(value, Limit) else None
-        same = held.emergency == str(limit or "")
-        columns: dict[str, Any] = {"emergency": str(limit) if limit else None}
+        limits = write_limits(value) if isinstance(value, tuple) else ""
+        same, written = held.emergency == limits, limits or "none"
+        columns: dict[str, Any] = {"emergency": limits or None}
     else:
         same = {"read_only": held.read_only, "allowlist": held.allowlist}[name] == value
         columns = {name: value}
     if not same:
         _rows.change(tx.connection, api, **columns)
         tx.change("rules", api=api)
-        tx.record("apis.switch", events.ApiSwitched(api=api, subject=api, switch=name, value=written))
+        happened = events.ApiSwitched(api=api, subject=api, switch=name, value=written)
+        tx.record("apis.switch", happened, before={name: getattr(held, name)}, after=columns)
     return require(tx, api)

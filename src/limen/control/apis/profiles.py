@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from limen.control.apis import _rows
-from limen.control.apis.actions import Api, profile_of, require
+from limen.control.apis.actions import Api, profile_of, refuse_built_in, refuse_reserved, require
 from limen.core import events
 from limen.core.problems import ProblemError
 from limen.core.profile import Profile
@@ -21,6 +22,22 @@ def document_of(reader: Reader, api: str, revision: int | None = None) -> Mappin
     if document is None:
         raise ProblemError("not_found", f"API {api!r} has no revision {revision}; it has 1 to {held.revision}.")
     return document
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """A revision of a profile, without its document."""
+
+    revision: int
+    applied_at: float
+    applied_by: str
+
+
+def revisions(reader: Reader, api: str, *, before: int | None = None, limit: int = 100) -> list[Revision]:
+    """The revisions of *api*'s profile below *before*, the newest first, at most *limit*. Raises ``api_unknown``."""
+    held = require(reader, api)
+    rows = _rows.revisions(reader.connection, api, before=before or held.revision + 1, limit=limit)
+    return [Revision(row.revision, row.applied_at, row.applied_by) for row in rows]
 
 
 def overwritten(reader: Reader, api: str, profile: Profile) -> list[str]:
@@ -45,9 +62,17 @@ def _said(value: float | str | None) -> str:
 def apply_profile(tx: Tx, api: str, profile: Profile, *, overwrite: bool = False) -> Api:
     """The API goes by *profile* from now on, in every process. Unchanged: nothing happens.
 
-    Versions that staff registered stay. Raises ``profile_conflict`` where keys that exist do not fit the profile, and
-    where it would overwrite what staff set, unless *overwrite*.
+    Versions that staff registered stay. Raises ``profile_conflict`` where keys that exist do not fit the profile, where
+    new ones would look like Limen's own, and where it would overwrite what staff set, unless *overwrite*;
+    ``api_built_in`` for Limen's own.
     """
+    refuse_built_in(api)
+    refuse_reserved(profile)
+    return put(tx, api, profile, overwrite=overwrite)
+
+
+def put(tx: Tx, api: str, profile: Profile, *, overwrite: bool) -> Api:
+    """As ``apply_profile``, whatever the API is."""
     held = profile_of(tx, api)
     row = require(tx, api)
     if held.document == profile.document:
@@ -62,10 +87,22 @@ def apply_profile(tx: Tx, api: str, profile: Profile, *, overwrite: bool = False
     # The list is as the profile says, until staff say otherwise: then it stays as they said.
     allowlist = profile.allowlist if row.allowlist == held.allowlist else row.allowlist
     _rows.change(tx.connection, api, revision=row.revision + 1, one_active=one_active, allowlist=allowlist)
+    dated = _dates(tx, api)
     _merge_versions(tx, api, profile, overwrite=overwrite)
     tx.change("profile", api=api)
-    tx.record("profiles.apply", events.ProfileApplied(api=api, subject=api, revision=row.revision + 1))
+    before = {"revision": row.revision, "allowlist": row.allowlist, "versions": dated}
+    after = {"revision": row.revision + 1, "allowlist": allowlist, "versions": _dates(tx, api)}
+    happened = events.ProfileApplied(api=api, subject=api, revision=row.revision + 1)
+    tx.record("profiles.apply", happened, before=before, after=after)
     return require(tx, api)
+
+
+def _dates(reader: Reader, api: str) -> dict[str, dict[str, Any]]:
+    """The versions of *api* by name, each with its dates and its successor."""
+    found = _rows.version_rows(reader.connection, api).items()
+    return {
+        name: {what: getattr(row, what) for what in ("deprecated_at", "sunset_at", "successor")} for name, row in found
+    }
 
 
 def _stated(profile: Profile) -> tuple[Version, ...]:
@@ -129,7 +166,8 @@ def _end_by_date(tx: Tx, api: str) -> None:
     """Mark the API's keys that ended by date, so that they hold no slot and stand in no profile's way."""
     for row in _rows.end_by_date(tx.connection, api, tx.now):
         tx.change("key", api=api, subject=row.locator)
-        tx.record("keys.expire", events.KeyExpired(api=api, subject=row.key, owner=row.owner))
+        happened = events.KeyExpired(api=api, subject=row.key, owner=row.owner)
+        tx.record("keys.expire", happened, after={"state": "expired"})
 
 
 def _merge_versions(tx: Tx, api: str, profile: Profile, *, overwrite: bool) -> None:

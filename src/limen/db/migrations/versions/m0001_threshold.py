@@ -99,11 +99,17 @@ def _create_owners() -> None:
         sa.Column("owner", sa.Text(), primary_key=True),
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("folded", sa.Text(), nullable=False, server_default=sa.text("''")),
         sa.Column("suspended_at", sa.Double()),
         sa.Column("suspended_reason", sa.Text()),
+        sa.Column("erased_at", sa.Double()),
         sa.Column("created_at", sa.Double(), nullable=False),
         sa.CheckConstraint("kind in ('user', 'organisation')", name="owner_kind"),
+        sa.CheckConstraint("erased_at is null or suspended_at is not null", name="owner_erased"),
     )
+    op.create_index("owners_by_kind", "owners", ["kind", "owner"])
+    op.create_index("owners_by_name", "owners", ["folded", "owner"])
+    op.create_index("owners_suspended", "owners", ["owner"], sqlite_where=sa.text("suspended_at is not null"))
     op.create_table(
         "standings",
         sa.Column("owner", sa.Text(), sa.ForeignKey("owners.owner"), primary_key=True),
@@ -112,6 +118,7 @@ def _create_owners() -> None:
         sa.Column("allowed", sa.Boolean(), nullable=False),
         sa.Column("limits", sa.Text()),
     )
+    op.create_index("standings_by_plan", "standings", ["api", "plan", "owner"])
 
 
 def _create_keys() -> None:
@@ -127,6 +134,7 @@ def _create_keys() -> None:
         sa.Column("class", sa.Text(), nullable=False),
         sa.Column("environment", sa.Text(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("folded", sa.Text(), nullable=False, server_default=sa.text("''")),
         sa.Column("hint", sa.Text(), nullable=False),
         sa.Column("scopes", sa.JSON(), nullable=False),
         sa.Column("origins", sa.JSON()),
@@ -150,8 +158,9 @@ def _create_keys() -> None:
         sa.CheckConstraint("state in ('active', 'inactive', 'expired', 'revoked')", name="key_state"),
         sa.CheckConstraint("slot is null or (state = 'active' and slot = api || ':' || owner)", name="key_slot"),
     )
-    op.create_index("keys_by_owner", "keys", ["owner", "api", "created_at"])
-    op.create_index("keys_by_age", "keys", ["api", "created_at"])
+    op.create_index("keys_by_owner", "keys", ["owner", "api", "state", "created_at", "key"])
+    for name, columns, only in KEY_INDEXES:
+        op.create_index(name, "keys", columns, sqlite_where=sa.text(only))
 
 
 def _create_audit() -> None:
@@ -168,6 +177,8 @@ def _create_audit() -> None:
         sa.Column("detail", sa.JSON(), nullable=False),
     )
     op.create_index("audit_by_subject", "audit", ["subject", "id"])
+    op.create_index("audit_by_actor", "audit", ["actor", "id"])
+    op.create_index("audit_by_age", "audit", ["at"])
     op.create_table(
         "outbox",
         sa.Column("id", sa.Integer(), primary_key=True),
@@ -219,6 +230,19 @@ def _create_readings() -> None:
         sa.Column("offset", sa.BigInteger(), nullable=False),
     )
 
+
+KEY_INDEXES = (
+    ("keys_by_age", ["api", "created_at", "key"], "deleted_at is null"),
+    ("keys_by_kind", ["api", "state", "class", "environment", "created_at", "key"], "deleted_at is null"),
+    ("keys_by_maker", ["api", "created_by", "created_at", "key"], "deleted_at is null"),
+    ("keys_by_name", ["api", "folded", "created_at", "key"], "deleted_at is null"),
+    ("keys_by_hint", ["api", "hint", "created_at", "key"], "deleted_at is null"),
+    ("keys_by_use", ["api", "last_used_at", "created_at", "key"], "deleted_at is null"),
+    ("keys_by_expiry", ["api", "state", "expires_at", "key"], "expires_at is not null and deleted_at is null"),
+    ("keys_weak", ["api", "created_at", "key"], "weak and deleted_at is null"),
+    ("keys_leaked", ["api", "created_at", "key"], "leaked_at is not null and deleted_at is null"),
+    ("keys_deleted", ["api", "created_at", "key"], "deleted_at is not null"),
+)
 
 KEY_TRIGGERS = (
     """
@@ -296,6 +320,11 @@ AUDIT_TRIGGERS = (
     """
     create trigger audit_new before insert on audit for each row
     when exists (select 1 from audit where id = new.id)
+    begin select raise(abort, 'the audit is only ever appended to'); end
+    """,
+    """
+    create trigger audit_last after insert on audit for each row
+    when new.id < 1 or new.id < (select max(id) from audit)
     begin select raise(abort, 'the audit is only ever appended to'); end
     """,
 )

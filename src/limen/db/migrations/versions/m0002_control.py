@@ -17,7 +17,9 @@ def upgrade() -> None:
     _create_people()
     _create_requests()
     _create_protection()
+    _create_secrets()
     _create_audit_chain()
+    _create_tombstone_head()
     if op.get_bind().dialect.name == "sqlite":
         for statement in CHAIN_TRIGGERS:
             op.execute(statement)
@@ -73,6 +75,7 @@ def _create_requests() -> None:
     )
     op.create_index("requests_by_state", "key_requests", ["state", "asked_at"])
     op.create_index("requests_by_owner", "key_requests", ["owner", "asked_at"])
+    op.create_index("requests_by_age", "key_requests", ["asked_at"])
     op.create_table(
         "replies",
         sa.Column("caller", sa.Text(), primary_key=True),
@@ -134,6 +137,15 @@ def _create_protection() -> None:
     )
 
 
+def _create_secrets() -> None:
+    op.create_table(
+        "pepper_secrets",
+        sa.Column("name", sa.Text(), primary_key=True),
+        sa.Column("answer", sa.LargeBinary(), nullable=False),
+        sa.Column("created_at", sa.Double(), nullable=False),
+    )
+
+
 def _create_audit_chain() -> None:
     op.create_table(
         "audit_personal",
@@ -152,6 +164,16 @@ def _create_audit_chain() -> None:
     )
 
 
+def _create_tombstone_head() -> None:
+    op.create_table(
+        "tombstone_head",
+        sa.Column("one", sa.Integer(), primary_key=True),
+        sa.Column("series", sa.Text(), nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
+    )
+    op.execute("insert into tombstone_head (one, series, number) values (1, '', 0)")
+
+
 CHAIN_TRIGGERS = (
     """
     create trigger audit_links_fixed before update on audit_links for each row when true
@@ -163,7 +185,9 @@ CHAIN_TRIGGERS = (
     """,
     """
     create trigger audit_links_new before insert on audit_links for each row
-    when exists (select 1 from audit_links where position = new.position or id = new.id)
+    when new.position is not 1 + (select coalesce(max(position), 0) from audit_links)
+        or new.id <= (select coalesce(max(id), 0) from audit_links)
+        or typeof(new.digest) is not 'blob'
     begin select raise(abort, 'the audit is only ever appended to'); end
     """,
     """

@@ -2,17 +2,39 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from limen.control.apis import _rows
-from limen.control.apis.actions import profile_of
+from limen.control.apis import profile_of
+from limen.control.versions import _rows
 from limen.core import events
 from limen.core.problems import ProblemError
-from limen.core.versions import Stage, Version, http_date, well_formed
+from limen.core.versions import Stage, Version, by_age, http_date, well_formed
+from limen.db.changes import registered_versions
 from limen.db.transaction import Reader, Tx
 
-_END_OF_TIME_S = 253_370_764_800.0
+END_OF_TIME_S = 253_370_764_800.0
 """The year 9999, in Unix seconds: no header can say what is later."""
+
+
+def listed(reader: Reader, api: str) -> list[Version]:
+    """The versions of *api* with their brownouts, in the order of their names. Raises ``api_unknown``."""
+    profile_of(reader, api)
+    return registered_versions(reader.connection, api)
+
+
+def require(reader: Reader, api: str, name: str) -> Version:
+    """The version. Raises ``api_unknown``, ``version_not_registered``."""
+    known = {version.name: version for version in listed(reader, api)}
+    if name not in known:
+        raise ProblemError(
+            "version_not_registered", f"API {api!r} has no version {name}; it has {', '.join(known) or 'none'}."
+        )
+    return known[name]
+
+
+def newest(reader: Reader, api: str) -> str | None:
+    """The newest active version of *api*; the newest that is still served where none is; None where there is none."""
+    served = [version for version in listed(reader, api) if version.stage(reader.now) is not Stage.SUNSET]
+    active = [version for version in served if version.stage(reader.now) is Stage.ACTIVE]
+    return max((version.name for version in active or served), key=by_age, default=None)
 
 
 def register(tx: Tx, api: str, name: str) -> Version:
@@ -24,9 +46,9 @@ def register(tx: Tx, api: str, name: str) -> Version:
         raise ProblemError(
             "version_malformed", f"{name!r} is not of the form of this API's versions: {versioning.form}."
         )
-    if name in _rows.version_rows(tx.connection, api):
+    if name in {version.name for version in listed(tx, api)}:
         raise ProblemError("version_exists", f"Version {name} is registered already.")
-    _rows.add_version(tx.connection, api, name, by_staff=True, registered_at=tx.now)
+    _rows.add(tx.connection, api, name, by_staff=True, registered_at=tx.now)
     tx.change("rules", api=api)
     tx.record("versions.register", events.VersionRegistered(api=api, subject=name))
     return Version(name)
@@ -34,7 +56,7 @@ def register(tx: Tx, api: str, name: str) -> Version:
 
 def deprecate(tx: Tx, api: str, name: str, *, at: float, successor: str | None = None) -> Version:
     """The version is deprecated from *at* on (Unix seconds). Raises ``lifecycle_one_way`` once it has been."""
-    found = _version(tx, api, name)
+    found = require(tx, api, name)
     wanted = successor or found.successor
     if (found.deprecated_at, found.successor) == (at, wanted):
         return found
@@ -43,9 +65,10 @@ def deprecate(tx: Tx, api: str, name: str, *, at: float, successor: str | None =
             "lifecycle_one_way", f"Version {name} is deprecated since {http_date(found.deprecated_at or 0)}."
         )
     _require_successor(tx, api, name, wanted)
-    version = _dated(name, at, found.sunset_at, wanted)
+    version = _dated(found, at, found.sunset_at, wanted)
     _store(tx, api, version)
-    tx.record("versions.deprecate", events.VersionDeprecated(api=api, subject=name, at=at), successor=wanted)
+    happened = events.VersionDeprecated(api=api, subject=name, at=at)
+    tx.record("versions.deprecate", happened, before=_dates(found), after=_dates(version))
     return version
 
 
@@ -54,7 +77,7 @@ def sunset(tx: Tx, api: str, name: str, *, at: float, successor: str | None = No
 
     Raises ``lifecycle_one_way`` once it has stopped, ``lifecycle_dates_wrong`` without a successor to move to.
     """
-    found = _version(tx, api, name)
+    found = require(tx, api, name)
     wanted = successor or found.successor
     if (found.sunset_at, found.successor) == (at, wanted):
         return found
@@ -63,54 +86,52 @@ def sunset(tx: Tx, api: str, name: str, *, at: float, successor: str | None = No
     if wanted is None:
         raise ProblemError("lifecycle_dates_wrong", f"Version {name} needs a successor that its callers can move to.")
     _require_successor(tx, api, name, wanted)
-    version = _dated(name, min(tx.now, at) if found.deprecated_at is None else found.deprecated_at, at, wanted)
+    version = _dated(found, min(tx.now, at) if found.deprecated_at is None else found.deprecated_at, at, wanted)
     _store(tx, api, version)
-    tx.record("versions.sunset", events.VersionSunset(api=api, subject=name, at=at, successor=wanted))
+    happened = events.VersionSunset(api=api, subject=name, at=at, successor=wanted)
+    tx.record("versions.sunset", happened, before=_dates(found), after=_dates(version))
     return version
 
 
-def _version(reader: Reader, api: str, name: str) -> Version:
-    profile_of(reader, api)
-    rows: dict[str, Any] = _rows.version_rows(reader.connection, api)
-    if name not in rows:
-        raise ProblemError(
-            "version_not_registered", f"API {api!r} has no version {name}; it has {', '.join(rows) or 'none'}."
-        )
-    row = rows[name]
-    return Version(name, row.deprecated_at, row.sunset_at, row.successor)
+def _dates(version: Version) -> dict[str, float | str | None]:
+    return {
+        "deprecated_at": version.deprecated_at,
+        "sunset_at": version.sunset_at,
+        "successor": version.successor,
+    }
 
 
 def _require_successor(reader: Reader, api: str, name: str, successor: str | None) -> None:
     """Raises a problem where *successor* does not lead callers of *name* on to a version that goes on working."""
     if successor is None:
         return
-    stage = _version(reader, api, successor).stage(reader.now)
+    stage = require(reader, api, successor).stage(reader.now)
     if stage is Stage.SUNSET or name in _onward(reader, api, successor):
         raise ProblemError("lifecycle_dates_wrong", f"Version {successor} cannot be the successor of {name}.")
 
 
 def _onward(reader: Reader, api: str, name: str | None) -> list[str]:
     """*name*, its successor, that one's, and so on."""
-    rows = _rows.version_rows(reader.connection, api)
+    following = {version.name: version.successor for version in listed(reader, api)}
     way: list[str] = []
     while name is not None and name not in way:
         way.append(name)
-        name = rows[name].successor if name in rows else None
+        name = following.get(name)
     return way
 
 
-def _dated(name: str, deprecated_at: float | None, sunset_at: float | None, successor: str | None) -> Version:
+def _dated(found: Version, deprecated_at: float | None, sunset_at: float | None, successor: str | None) -> Version:
     for moment in (deprecated_at, sunset_at):
-        if moment is not None and not 0 <= moment < _END_OF_TIME_S:
+        if moment is not None and not 0 <= moment < END_OF_TIME_S:
             raise ProblemError("lifecycle_dates_wrong", "A version's dates lie from 1970 to 9998.")
     try:
-        return Version(name, deprecated_at, sunset_at, successor)
+        return Version(found.name, deprecated_at, sunset_at, successor, found.brownouts)
     except ValueError as error:
         raise ProblemError("lifecycle_dates_wrong", str(error)) from error
 
 
 def _store(tx: Tx, api: str, version: Version) -> None:
-    _rows.change_version(
+    _rows.change(
         tx.connection,
         api,
         version.name,
