@@ -8,8 +8,9 @@ import typer
 from rich.text import Text
 
 from limen.cli import show
-from limen.cli.doctor import process, store
+from limen.cli.doctor import process, store, worker
 from limen.cli.doctor.finding import FAIL, OK, WARN, Finding, settled
+from limen.cli.doctor.tombstones import tombstones
 from limen.cli.door import REFUSED
 from limen.cli.options import AsJson
 from limen.core.problems import ProblemError
@@ -24,8 +25,8 @@ _STYLES = {OK: "green", WARN: "yellow", FAIL: "bold red"}
 def doctor(as_json: AsJson = False) -> None:
     """Check the installation, and say what to do.
 
-    Settings, database, schema, pepper, state folder, files, epoch, gates, journal, disk and clock. Nothing is changed.
-    Exit code 1 where a check fails.
+    Settings, database, schema, pepper, state folder, files, tombstones, epoch, gates, journal, worker, audit, disk and
+    clock. Nothing is changed. Exit code 1 where a check fails.
     """
     found = list(_check_up(Clock()))
     healthy = all(each.state != FAIL for each in found)
@@ -57,8 +58,11 @@ def _of(settings: Settings, clock: Clock) -> Iterator[Finding]:
         yield from settled("pepper", lambda: store.pepper_file(ward))
         yield from settled("state", lambda: store.state_folder(ward))
         yield from settled("files", lambda: store.files(settings))
+        yield from settled("tombstones", lambda: tombstones(ward))
         yield from settled("epoch", lambda: process.epoch(settings))
         yield from settled("gates", lambda: process.gates(ward))
         yield from settled("journal", lambda: process.journals(ward))
+        yield from settled("worker", lambda: worker.rounds(settings))
+        yield from settled("audit", lambda: worker.chain(ward))
         yield from settled("disk", lambda: process.disk(settings))
         yield from settled("clock", lambda: process.wall_clock(ward, clock))

@@ -83,12 +83,18 @@ def settings_files(settings: Settings) -> Iterator[Finding]:
 def pepper_file(ward: Ward) -> Iterator[Finding]:
     """The pepper is there, is read by its owner alone, and is the one that the keys were stored under."""
     path = ward.settings.pepper_path
-    digests = pepper.read(path)
+    keyring = pepper.read(path)
     if ward.reader is None:
         yield Finding("pepper", WARN, f"{path} is well-formed. Whether it is the database's was not checked.")
         return
-    pepper.verify(ward.reader.connection, digests)
-    versions = f"version {max(digests)}" if len(digests) == 1 else f"versions {', '.join(map(str, digests))}"
+    pepper.verify(ward.reader.connection, keyring)
+    newest = max(pepper.answers(ward.reader.connection)[0])
+    if max(keyring.peppers) > newest:
+        ahead = f"{path} has version {max(keyring.peppers)}, the database has {newest}: it is not used yet."
+        yield Finding("pepper", WARN, ahead, "Run 'limen pepper add'.")
+        return
+    held = [str(version) for version in keyring.peppers]
+    versions = f"version {held[0]}" if len(held) == 1 else f"versions {', '.join(held)}"
     yield Finding("pepper", OK, f"{path}, {versions}: the one that the keys were stored under.")
 
 

@@ -1,0 +1,7 @@
+"""What runs regularly: the journals into the readings, and the chores; one process at a time, over all of them."""
+
+from limen.drain.chores import CHORES, Chore, Rota
+from limen.drain.journals import decode
+from limen.drain.rounds import LOCK, Drainer, Round, drain, work
+
+__all__ = ["CHORES", "LOCK", "Chore", "Drainer", "Rota", "Round", "decode", "drain", "work"]

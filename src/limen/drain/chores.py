@@ -1,0 +1,70 @@
+"""What is to be done again and again beside the drain. One list: whatever else comes is put into it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from math import inf
+from time import monotonic
+
+from limen.app import App
+from limen.control import audit, expiry, replies
+from limen.core.people import Actor
+from limen.db import changes
+
+LINKS = 1_000
+"""Links of the audit's chain in one transaction: 50 ms, for which other writers wait."""
+
+_STRETCH = 50
+"""How many such transactions at a time: others want the drain too."""
+
+WORKER = Actor("worker", "chores")
+
+
+@dataclass(frozen=True, slots=True)
+class Chore:
+    """Something that is done at most every *every_s* seconds. It is done again, and harmlessly, if it was cut off."""
+
+    name: str
+    every_s: float
+    do: Callable[[App], object]
+
+
+def lay_chain(app: App) -> None:
+    """The chain reaches over every row of the audit, but for those of this moment."""
+    with app.reading() as reader:
+        if audit.waiting(reader).count == 0:  # so that an installation at rest is not written to
+            return
+    for _ in range(_STRETCH):
+        if app.act(audit.lay, LINKS, actor=WORKER) < LINKS:
+            return
+
+
+CHORES = (
+    Chore("audit", 0.25, lay_chain),
+    Chore("expiry", 5.0, lambda app: app.act(expiry.mark, actor=WORKER)),
+    Chore("replies", 60.0, lambda app: app.act(replies.forget_old, actor=WORKER)),
+    Chore("changes", 600.0, lambda app: app.act(changes.trim, actor=WORKER)),
+)
+
+
+@dataclass(slots=True)
+class Rota:
+    """Whose turn it is, and what failed. One that fails stands in nobody's way, and has its turn again in time."""
+
+    chores: tuple[Chore, ...] = CHORES
+    failures: dict[str, Exception] = field(default_factory=dict, init=False)
+    """What failed when it was last tried, by its name."""
+    _done_at: dict[str, float] = field(default_factory=dict, init=False)
+
+    def do(self, app: App) -> None:
+        """Do the chores whose turn it is."""
+        for chore in self.chores:
+            if monotonic() - self._done_at.get(chore.name, -inf) < chore.every_s:
+                continue
+            try:
+                chore.do(app)
+                self.failures.pop(chore.name, None)
+            except Exception as error:  # whatever it is: the drain and the other chores go on
+                self.failures[chore.name] = error
+            self._done_at[chore.name] = monotonic()
