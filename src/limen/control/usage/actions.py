@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any, Unpack
 
 from limen.control.usage import _rows
+from limen.control.usage.signals import notice
+from limen.core.problems import ProblemError
 from limen.core.usage import Decided, Outcome, Tally
 from limen.db.transaction import Reader, Tx
 
+_ID = re.compile(r"([0-9a-f]{12})-([0-9a-f]{1,15})")
 _LAST = 2**63 - 1
 """The highest number that a reading can have in the database. An outcome of a higher one is of no reading."""
 
@@ -37,11 +43,15 @@ def mark_of(reader: Reader, segment: str) -> int:
 def record(
     tx: Tx, segment: str, offset: int, *, api: str, incarnation: int, entries: Iterable[Decided | Outcome | Tally]
 ) -> None:
-    """What *segment* held up to *offset* is in the readings, and the keys' last use with it (R71, R219)."""
-    decided, outcomes, tallies = [], [], []
+    """What *segment* held up to *offset* is in the readings, and with it the keys' last use and what they disregarded.
+
+    All of it once, because the mark moves with it (R71, R103, R219).
+    """
+    decisions, decided, outcomes, tallies = [], [], [], []
     last: dict[bytes, float] = {}
     for entry in entries:
         if isinstance(entry, Decided):
+            decisions.append(entry)
             decided.append({"incarnation": incarnation, "api": api} | entry.row())
             last[entry.locator] = max(entry.at, last.get(entry.locator, 0.0))
         elif isinstance(entry, Outcome):
@@ -51,7 +61,7 @@ def record(
             tallies.append({"api": api} | entry.row())
     if decided:
         _rows.add_readings(tx.connection, decided)
-        _rows.used(tx.connection, last)
+        notice(tx, decisions, last)
     if outcomes:
         _rows.add_outcomes(tx.connection, outcomes)
     if tallies:
@@ -64,20 +74,37 @@ def unseal(tx: Tx, segment: str) -> None:
     _rows.drop_mark(tx.connection, segment)
 
 
-def listed(reader: Reader, *, key: str = "", since: float = 0.0, limit: int = 100) -> list[Reading]:
-    """The newest readings since *since* (Unix seconds), of one key or of all, at most *limit*."""
-    return [
-        Reading(
-            reading=f"{row.incarnation:012x}-{row.number:x}",
-            at=row.at,
-            api=row.api,
-            key=row.key or "",
-            method=row.method,
-            path=row.path,
-            operation=row.operation,
-            version=row.version,
-            code=row.code,
-            status=row.status,
-        )
-        for row in _rows.page(reader.connection, key=key, since=since, limit=limit)
-    ]
+def listed(
+    reader: Reader, *, since: float = 0.0, after: str = "", limit: int = 100, **wanted: Unpack[_rows.Wanted]
+) -> list[Reading]:
+    """Readings since *since* (Unix seconds), the newest first, from behind the reading *after* on, at most *limit*.
+
+    *wanted*: ``key``, ``owner``, ``api``, ``code``. Raises ``request_malformed`` for an *after* that is no reading.
+    """
+    before = (math.inf, 0, 0)
+    if after:
+        before = _place(reader, after)
+    return [_reading(row) for row in _rows.page(reader.connection, wanted, since=since, before=before, limit=limit)]
+
+
+def _place(reader: Reader, reading: str) -> tuple[float, int, int]:
+    match = _ID.fullmatch(reading)
+    at = _rows.moment(reader.connection, int(match[1], 16), int(match[2], 16)) if match else None
+    if match is None or at is None:
+        raise ProblemError("request_malformed", f"There is no reading {reading[:32]!r}.")
+    return at, int(match[1], 16), int(match[2], 16)
+
+
+def _reading(row: Any) -> Reading:
+    return Reading(
+        reading=f"{row.incarnation:012x}-{row.number:x}",
+        at=row.at,
+        api=row.api,
+        key=row.key or "",
+        method=row.method,
+        path=row.path,
+        operation=row.operation,
+        version=row.version,
+        code=row.code,
+        status=row.status,
+    )
