@@ -6,10 +6,10 @@ import argparse
 import json
 import sys
 
-from benchmarks import door, gate, guard, scale
+from benchmarks import door, gate, guard, lists, scale
 from benchmarks.blocks import Figure, as_rows
 
-NAMES = {"gate": gate.run, "door": door.run, "guard": guard.run, "scale": scale.run}
+NAMES = {"gate": gate.run, "door": door.run, "guard": guard.run, "scale": scale.run, "lists": lists.run}
 
 
 def main() -> int:

@@ -51,9 +51,9 @@ def wide_profile() -> Profile:
 
 def thirty_operations(rules: Rules, *, limits: int) -> Rules:
     """*rules* with 30 operations; with three limits, listMessages has one and the API an emergency one."""
-    own = Limit("operation:listMessages", NEVER, 60) if limits > 1 else None
+    own = (Limit("operation:listMessages", NEVER, 60),) if limits > 1 else ()
     operations = [
-        replace(found, limit=own if found.name == "listMessages" else None) for found in rules.profile.operations
+        replace(found, limits=own if found.name == "listMessages" else ()) for found in rules.profile.operations
     ]
     pattern = operations[0]
     for number in range(30 - len(operations)):
@@ -63,7 +63,7 @@ def thirty_operations(rules: Rules, *, limits: int) -> Rules:
         replace(rules.profile, operations=tuple(operations)),
         api=rules.api,
         revision=rules.revision,
-        switches=Switches(False, True, Limit("emergency", NEVER, 60) if limits > 2 else None),
+        switches=Switches(False, True, (Limit("emergency", NEVER, 60),) if limits > 2 else ()),
         versions={name.decode(): Version(name.decode()) for name in rules.versions},
     )
 
@@ -71,13 +71,13 @@ def thirty_operations(rules: Rules, *, limits: int) -> Rules:
 def fill(app: App, house: GateHouse, count: int) -> list[bytes]:
     """Put *count* keys of *count* owners straight into the directory; their texts."""
     house.cold.catch_up()
-    digest = app._digests[1]
+    digest = app.ring.digests[1]
     terms = Terms("secret", b"live", frozenset({"read:self", "read:chat"}), ("read:self", "read:chat"))
     texts = []
     for number in range(count):
         _, text = mint("fvak_", secrets.token_bytes)
         place = locator(text.encode())
-        owner = Owner(f"owner-{number:012d}", "user", False, True, "", None)
+        owner = Owner(f"owner-{number:012d}", "user", False, True, "", ())
         made = digest(text.encode())
         record = Record(place, place, made, 1, owner, State.ACTIVE, math.inf, place, place, terms)
         house.gate.directory.put(place, record, 1 << 60)

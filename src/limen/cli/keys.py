@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
 
 from limen.app import App
 from limen.cli import read, show
+from limen.cli.archive import wake_restored
 from limen.cli.door import confirm, opened
+from limen.cli.filters import Filter, filtered
 from limen.cli.options import ApiName, AsJson, KeyId, OwnerId, Yes, examples, group
-from limen.control import apis, keys
+from limen.control import apis, keys, terms
+from limen.core.plain import plain
 from limen.db.transaction import Tx
 
 app = group("Keys: shown once, never edited, ended for good.")
 
-
-class State(StrEnum):
-    """The state of a key."""
-
-    ACTIVE = "active"
-    INACTIVE = "inactive"
-    EXPIRED = "expired"
-    REVOKED = "revoked"
+_PAGE = 1_000
 
 
 @app.command(
@@ -64,6 +59,10 @@ def issue(
         list[str] | None,
         typer.Option("--address", metavar="RANGE", help="Only from this address range; may be repeated."),
     ] = None,
+    pin: Annotated[
+        str,
+        typer.Option("--pin", metavar="VERSION", help="What a request without a version is for. Default: the newest."),
+    ] = "",
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
@@ -88,32 +87,33 @@ def issue(
             expires_at=tx.now + lasting if lasting is not None else ends_at,
             origins=tuple(origin) if origin else None,
             addresses=tuple(address) if address else None,
+            pinned=pin or None,
         )
         return keys.issue(tx, new)
 
     with opened() as limen:
         if not yes:
-            _ask_for_the_slot(limen, api, owner)
+            ask_for_the_slot(limen, api, owner)
         issued = limen.act(verb)
-    _hand_out(issued, as_json=as_json)
+    hand_out(issued, as_json=as_json)
 
 
-def _ask_for_the_slot(limen: App, api: str, owner: str) -> None:
+def ask_for_the_slot(limen: App, api: str, owner: str) -> None:
     """Ask before a key that is in use makes room for another."""
     with limen.reading() as reader:
         policy = apis.profile_of(reader, api).keys
         if policy.max_active_per_owner != 1 or policy.on_overflow != "replace":
             return
-        held = keys.listed(reader, api=api, owner=owner, state="active", limit=1)
+        held = keys.listed(reader, api=api, owner=owner, state="active", limit=1).items
     if held:
         confirm(f"The owner's active key {held[0].hint} ({held[0].name}) is revoked. This cannot be undone.", yes=False)
 
 
-def _hand_out(issued: keys.Issued, *, as_json: bool) -> None:
+def hand_out(issued: keys.Issued, *, as_json: bool) -> None:
     """Print the text of a key: the one place that does."""
     typer.echo("This is the only time that the key is shown. Keep it where secrets are kept.", err=True)
     if as_json:
-        show.json_out(show.plain(issued.key) | {"text": issued.text})
+        show.json_out(plain(issued.key) | {"text": issued.text})
         return
     show.one(issued.key, as_json=False)
     typer.echo(issued.text)
@@ -121,28 +121,39 @@ def _hand_out(issued: keys.Issued, *, as_json: bool) -> None:
 
 @app.command(
     "list",
-    epilog=examples("limen keys list --api creator --state active", "limen keys list --owner u-1024 --hidden --json"),
+    epilog=examples(
+        "limen keys list --api creator --state active",
+        "limen keys list --owner u-1024 --hidden --json",
+        "limen keys list --prefix sk_live_ --used-before 2026-01-01",
+        "limen keys list --name 'my s' --class secret --limit 1000",
+    ),
 )
+@filtered
 def list_(
     *,
-    api: Annotated[str, typer.Option("--api", metavar="API", help="Of this API. Default: of every one.")] = "",
-    owner: Annotated[str, typer.Option("--owner", metavar="OWNER", help="Of this owner. Default: of every one.")] = "",
-    state: Annotated[State | None, typer.Option("--state", help="In this state. Default: in any.")] = None,
-    limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, max=10_000, help="How many at most.")] = 100,
-    after: Annotated[str, typer.Option("--after", metavar="KEY", help="From behind this key's id on.")] = "",
+    wanted: Filter,
     hidden: Annotated[bool, typer.Option("--hidden", help="Deleted ones too.")] = False,
+    limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, max=10_000, help="How many at most.")] = 100,
+    after: Annotated[str, typer.Option("--after", metavar="PLACE", help="Where the list before this one ended.")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Keys, the newest first. No list shows more of a key than its id and its beginning."""
-    behind = read.key_id(after) if after else ""
+    """Keys, the newest first. No list shows more of a key than its id and its beginning.
+
+    Looked for by name or prefix they come in the order of these, by id of their ids; by their use the last used first;
+    by a date to come the next first, expired ones the last first. Those of one owner come the newest first always.
+    """
+    found: list[keys.Key] = []
     with opened() as limen, limen.reading() as reader:
-        found = keys.listed(
-            reader, api=api, owner=owner, state=state.value if state else "", hidden=hidden, after=behind, limit=limit
-        )
+        asked = wanted.at(reader.now) | {"hidden": hidden}
+        page = keys.listed(reader, after=after, limit=min(limit, _PAGE), **asked)
+        found += page.items
+        while page.next and len(found) < limit:
+            page = keys.listed(reader, after=page.next, limit=min(limit - len(found), _PAGE), **asked)
+            found += page.items
     columns = ("key", "hint", "api", "owner", "name", "key_class", "environment", "state", "created_at", "last_used_at")
     show.many(found, columns, as_json=as_json, nothing="There are no such keys.")
-    if len(found) == limit:
-        typer.echo(f"There may be more: --after {found[-1].key}", err=True)
+    if page.next:
+        typer.echo(f"There may be more: --after {page.next}", err=True)
 
 
 @app.command("show", epilog=examples("limen keys show 4fQ0wZr81kTb", "limen keys show - < leaked.txt"))
@@ -180,7 +191,7 @@ def regenerate(
     with opened() as limen:
         _ask(limen, wanted, "is replaced, and ends.", yes=yes)
         issued = limen.act(keys.regenerate, wanted, overlap_s=overlap_s)
-    _hand_out(issued, as_json=as_json)
+    hand_out(issued, as_json=as_json)
 
 
 @app.command("deactivate", epilog=examples("limen keys deactivate 4fQ0wZr81kTb"))
@@ -189,9 +200,30 @@ def deactivate(key: KeyId, as_json: AsJson = False) -> None:
     _do(keys.deactivate, read.key_id(key), as_json=as_json)
 
 
-@app.command("reactivate", epilog=examples("limen keys reactivate 4fQ0wZr81kTb"))
-def reactivate(key: KeyId, as_json: AsJson = False) -> None:
-    """Admit a deactivated key again."""
+@app.command(
+    "reactivate",
+    epilog=examples("limen keys reactivate 4fQ0wZr81kTb", "limen keys reactivate --restored --owner u-1024"),
+)
+def reactivate(
+    key: KeyId = "",
+    *,
+    restored: Annotated[
+        bool,
+        typer.Option("--restored", help="In place of one key: all that sleep since a restore, because nobody knows."),
+    ] = False,
+    api: Annotated[str, typer.Option("--api", metavar="API", help="Of those, the keys of this API.")] = "",
+    owner: Annotated[str, typer.Option("--owner", metavar="OWNER", help="Of those, the keys of this owner.")] = "",
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Admit a deactivated key again; or all that 'limen restore' left asleep, because they may have ended since."""
+    if restored:
+        if key:
+            raise typer.BadParameter("it goes without a key's id.", param_hint="--restored")
+        wake_restored(api=api, owner=owner, yes=yes, as_json=as_json)
+        return
+    if not key or api or owner:
+        raise typer.BadParameter("name one key; or --restored, which goes with --api and --owner.", param_hint="KEY")
     _do(keys.reactivate, read.key_id(key), as_json=as_json)
 
 
@@ -241,6 +273,40 @@ def expire(
         return keys.set_expiry(tx, key, expires_at=when.from_now(tx.now))
 
     _do(verb, wanted, asked=f"ends at {at}; the date can only be brought forward.", yes=yes, as_json=as_json)
+
+
+@app.command(
+    "set-limits",
+    epilog=examples(
+        "limen keys set-limits 4fQ0wZr81kTb '10 per 60 s'",
+        "limen keys set-limits 4fQ0wZr81kTb '100 per 60 s, shadow 1000 per 1 d'",
+        "limen keys set-limits 4fQ0wZr81kTb none",
+    ),
+)
+def set_limits(
+    key: KeyId,
+    limits: Annotated[
+        str,
+        typer.Argument(metavar="LIMITS", help="'10 per 60 s' (units: s, min, h, d), several with commas, or none."),
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Set a key's own limits, which go before its owner's and its plan's."""
+    own = read.limits(limits, "allowance", "LIMITS")
+    _do(terms.set_limits, read.key_id(key), limits=own, as_json=as_json)
+
+
+@app.command("pin", epilog=examples("limen keys pin 4fQ0wZr81kTb 2026-06-26"))
+def pin(
+    key: KeyId,
+    version: Annotated[str, typer.Argument(metavar="VERSION", help="A version that is not sunset.")],
+    as_json: AsJson = False,
+) -> None:
+    """Say which version a request without one is for.
+
+    Where the API's profile says 'missing: pin'.
+    """
+    _do(terms.pin, read.key_id(key), version=version, as_json=as_json)
 
 
 def _do(

@@ -2,7 +2,6 @@
 
 from limen.control.keys.actions import (
     Issued,
-    NewKey,
     deactivate,
     delete,
     issue,
@@ -11,6 +10,7 @@ from limen.control.keys.actions import (
     revoke,
     set_expiry,
 )
+from limen.control.keys.new import NewKey
 from limen.control.keys.views import Key, listed, require
 
 __all__ = [

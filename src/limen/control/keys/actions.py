@@ -2,39 +2,22 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from ipaddress import ip_network
 from typing import Any
 
-from limen.control import apis, owners
+from limen.control import apis
 from limen.control.keys import _rows
+from limen.control.keys.new import END_OF_TIME_S, NewKey, columns, latest
 from limen.control.keys.views import Key, require, view
 from limen.core import events
 from limen.core.keys import hint, locator, mint
 from limen.core.problems import ProblemError
-from limen.core.profile import KeyClass, Profile
+from limen.core.profile import BUILT_IN, KeyClass, Profile
 from limen.db.transaction import Tx
 
-_NAME = re.compile(r"[^\x00-\x1f\x7f]{1,100}")
-_ORIGIN = re.compile(r"https?://[a-z0-9.-]{1,253}(:\d{1,5})?")
-_END_OF_TIME_S = 253_370_764_800.0
-"""The year 9999, in Unix seconds: no calendar shows what is later."""
-
-
-@dataclass(frozen=True, slots=True)
-class NewKey:
-    """A key to be issued. What is None is as the profile says."""
-
-    api: str
-    owner: str
-    name: str
-    key_class: str = "secret"
-    environment: str = "live"
-    scopes: tuple[str, ...] | None = None
-    expires_at: float | None = None
-    origins: tuple[str, ...] | None = None
-    addresses: tuple[str, ...] | None = None
+BY_STAFF = "by staff"
+"""Why a key sleeps that staff deactivated, in place of a reason for its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,18 +28,24 @@ class Issued:
     text: str = field(repr=False)
 
 
-def issue(tx: Tx, new: NewKey) -> Issued:
+def issue(tx: Tx, new: NewKey, *, granted: Mapping[str, str] | None = None) -> Issued:
     """The key. Where the profile allows one active key an owner, it takes the place of the one before (R9, R10, C1).
 
-    Raises ``api_unknown``, ``owner_unknown``, ``owner_type_wrong``, ``class_unknown``, ``environment_unknown``,
-    ``scope_unknown``, ``scope_not_grantable``, ``expiry_wrong``, ``origins_wrong``, ``addresses_wrong``,
-    ``name_wrong``, and ``slot_taken`` where the profile rejects a second key.
+    Where the profile wants approval, and on Limen's own API, staff issue, and others only what staff *granted*: of that
+    request the audit keeps what is said here (R16).
+
+    Raises ``api_unknown``, ``approval_required``, ``owner_unknown``, ``owner_erased``, ``owner_type_wrong``,
+    ``class_unknown``, ``environment_unknown``, ``scope_unknown``, ``scope_not_grantable``, ``plan_feature_missing``,
+    ``expiry_wrong``, ``origins_wrong``, ``addresses_wrong``, ``name_wrong``, ``version_not_registered``, ``pin_wrong``,
+    and ``slot_taken`` where the profile rejects a second key.
     """
     profile = apis.profile_of(tx, new.api)
-    _end_by_date(tx, new.api, new.owner)
-    values = _checked(tx, new, profile)
+    approved = tx.actor.is_staff or granted is not None
+    if not approved and (profile.keys.issuance == "approval" or new.api == BUILT_IN):
+        raise ProblemError("approval_required", f"Keys of {new.api} are granted by its staff: ask for one.")
+    values = columns(tx, new, profile)
     slot = _slot(new.api, new.owner, profile)
-    replaced = _rows.in_slot(tx.connection, slot) if slot is not None else None
+    replaced = _holder(tx, slot)
     if replaced is not None:
         if profile.keys.on_overflow == "reject":
             raise _taken(replaced)
@@ -64,7 +53,8 @@ def issue(tx: Tx, new: NewKey) -> Issued:
     issued = _add(tx, values, slot=slot, before=replaced)
     before = replaced.key if replaced is not None else ""
     happened = events.KeyIssued(api=new.api, subject=issued.key.key, owner=new.owner, replaced=before)
-    tx.record("keys.issue", happened, scopes=list(issued.key.scopes), key_class=new.key_class, replaced=before)
+    detail: dict[str, Any] = {"scopes": list(issued.key.scopes), "key_class": new.key_class, "replaced": before}
+    tx.record("keys.issue", happened, **detail | dict(granted or {}))
     return issued
 
 
@@ -73,20 +63,22 @@ def regenerate(tx: Tx, key: str, *, overlap_s: int | None = None) -> Issued:
 
     The overlap is at most the profile's, and never outlives the old key's own expiry. The new key ends when the old one
     would have, or by the profile's longest life before that. Raises ``key_unknown``, ``key_ended``, ``slot_taken``
-    where the key slept and another has its place, ``expiry_wrong`` for an overlap that the profile does not allow.
+    where the key slept and another has its place, ``deactivated_by_staff`` where it is not the caller's to wake,
+    ``expiry_wrong`` for an overlap that the profile does not allow.
     """
     row = _live(tx, key)
+    _require_waking(tx, row)
     profile = apis.profile_of(tx, row.api)
     overlap = profile.keys.overlap_s if overlap_s is None else overlap_s
     if not 0 <= overlap <= profile.keys.overlap_s:
         raise ProblemError("expiry_wrong", f"An overlap is 0 to {profile.keys.overlap_s} s here, not {overlap} s.")
-    _end_by_date(tx, row.api, row.owner)
     slot = _slot(row.api, row.owner, profile)
-    if slot is not None and (holder := _rows.in_slot(tx.connection, slot)) is not None and holder.key != key:
+    if (holder := _holder(tx, slot)) is not None and holder.key != key:
         raise _taken(holder)
     ends_at = tx.now + overlap if row.expires_at is None else min(row.expires_at, tx.now + overlap)
     if overlap > 0:
         _rows.change(tx.connection, key, expires_at=ends_at)
+        tx.tombstone("key", key, "expires", expires_at=ends_at)
         tx.change("key", api=row.api, subject=row.locator)
     else:
         _end(tx, row, "revoked", reason="regenerated")
@@ -100,38 +92,59 @@ def regenerate(tx: Tx, key: str, *, overlap_s: int | None = None) -> Issued:
         "origins",
         "addresses",
         "limits",
+        "pinned",
     )
-    expiries = [moment for moment in (row.expires_at, _latest(tx, profile)) if moment is not None]
+    expiries = [moment for moment in (row.expires_at, latest(tx, profile)) if moment is not None]
     values = {name: getattr(row, name) for name in kept} | {"expires_at": min(expiries, default=None)}
     issued = _add(tx, values, slot=slot, before=row)
     happened = events.KeyRegenerated(
         api=row.api, subject=issued.key.key, owner=row.owner, predecessor=key, ends_at=ends_at
     )
-    tx.record("keys.regenerate", happened, predecessor=key, overlap_s=overlap)
+    before = {"predecessor": {"state": row.state, "expires_at": row.expires_at}}
+    ended = {"state": row.state, "expires_at": ends_at} if overlap else {"state": "revoked"}
+    tx.record(
+        "keys.regenerate",
+        happened,
+        before=before,
+        after={"predecessor": ended},
+        predecessor=key,
+        overlap_s=overlap,
+    )
     return issued
 
 
 def deactivate(tx: Tx, key: str) -> Key:
-    """The key is refused until it is reactivated (R221). Raises ``key_unknown``, ``key_ended``."""
+    """The key is refused until it is reactivated (R221); where staff did this, until staff do that.
+
+    Raises ``key_unknown``, ``key_ended``.
+    """
     row = _live(tx, key)
-    if row.state == "active":
-        _rows.change(tx.connection, key, state="inactive", slot=None)
+    reason = BY_STAFF if tx.actor.is_staff else None
+    if row.state == "active" or (reason is not None and row.ended_reason != reason):
+        _rows.change(tx.connection, key, state="inactive", slot=None, ended_reason=reason)
+        tx.tombstone("key", key, "inactive")
         tx.change("key", api=row.api, subject=row.locator)
-        tx.record("keys.deactivate", events.KeyDeactivated(api=row.api, subject=key, owner=row.owner))
+        happened = events.KeyDeactivated(api=row.api, subject=key, owner=row.owner)
+        tx.record("keys.deactivate", happened, before={"state": row.state}, after={"state": "inactive"})
     return require(tx, key)
 
 
 def reactivate(tx: Tx, key: str) -> Key:
-    """A deactivated key is admitted again (R222). Raises ``key_unknown``, ``key_ended``, ``slot_taken``."""
+    """A deactivated key is admitted again (R222).
+
+    Raises ``key_unknown``, ``key_ended``, ``slot_taken``, and ``deactivated_by_staff`` where others than staff would.
+    """
     row = _live(tx, key)
     if row.state == "inactive":
-        _end_by_date(tx, row.api, row.owner)
+        _require_waking(tx, row)
         slot = _slot(row.api, row.owner, apis.profile_of(tx, row.api))
-        if slot is not None and (holder := _rows.in_slot(tx.connection, slot)) is not None:
+        if (holder := _holder(tx, slot)) is not None:
             raise _taken(holder)
-        _rows.change(tx.connection, key, state="active", slot=slot)
+        _rows.change(tx.connection, key, state="active", slot=slot, ended_reason=None)
+        tx.tombstone("key", key, "active")
         tx.change("key", api=row.api, subject=row.locator)
-        tx.record("keys.reactivate", events.KeyReactivated(api=row.api, subject=key, owner=row.owner))
+        happened = events.KeyReactivated(api=row.api, subject=key, owner=row.owner)
+        tx.record("keys.reactivate", happened, before={"state": "inactive"}, after={"state": "active"})
     return require(tx, key)
 
 
@@ -140,8 +153,9 @@ def revoke(tx: Tx, key: str, *, reason: str = "") -> Key:
     row = _row(tx, key)
     if row.state != "revoked":
         _end(tx, row, "revoked", reason=reason)
-        happened = events.KeyRevoked(api=row.api, subject=key, owner=row.owner, reason=reason)
-        tx.record("keys.revoke", happened, was=row.state)
+        happened = events.KeyRevoked(api=row.api, subject=key, owner=row.owner)
+        states = {"before": {"state": row.state}, "after": {"state": "revoked"}}
+        tx.record("keys.revoke", happened, **states, personal={"reason": reason})
     return require(tx, key)
 
 
@@ -151,7 +165,9 @@ def delete(tx: Tx, key: str) -> None:
     if row.state != "revoked":
         _end(tx, row, "revoked", reason="deleted")
     _rows.change(tx.connection, key, deleted_at=tx.now)
-    tx.record("keys.delete", events.KeyDeleted(api=row.api, subject=key, owner=row.owner))
+    tx.tombstone("key", key, "deleted")
+    states = {"before": {"state": row.state}, "after": {"state": "revoked", "deleted_at": tx.now}}
+    tx.record("keys.delete", events.KeyDeleted(api=row.api, subject=key, owner=row.owner), **states)
 
 
 def set_expiry(tx: Tx, key: str, *, expires_at: float) -> Key:
@@ -162,12 +178,14 @@ def set_expiry(tx: Tx, key: str, *, expires_at: float) -> Key:
     row = _live(tx, key)
     if row.expires_at == expires_at:
         return require(tx, key)
-    if not tx.now <= expires_at < _END_OF_TIME_S or (row.expires_at is not None and expires_at > row.expires_at):
+    if not tx.now <= expires_at < END_OF_TIME_S or (row.expires_at is not None and expires_at > row.expires_at):
         raise ProblemError("expiry_wrong", "An expiry lies ahead, before the year 9999, and is only brought forward.")
     _rows.change(tx.connection, key, expires_at=expires_at)
+    tx.tombstone("key", key, "expires", expires_at=expires_at)
     tx.change("key", api=row.api, subject=row.locator)
     happened = events.KeyExpiryChanged(api=row.api, subject=key, owner=row.owner, expires_at=expires_at)
-    tx.record("keys.set_expiry", happened)
+    dates = {"before": {"expires_at": row.expires_at}, "after": {"expires_at": expires_at}}
+    tx.record("keys.set_expiry", happened, **dates)
     return require(tx, key)
 
 
@@ -187,6 +205,11 @@ def _live(tx: Tx, key: str) -> Any:
     return row
 
 
+def _require_waking(tx: Tx, row: Any) -> None:
+    if row.state == "inactive" and row.ended_reason == BY_STAFF and not tx.actor.is_staff:
+        raise ProblemError("deactivated_by_staff")
+
+
 def _slot(api: str, owner: str, profile: Profile) -> str | None:
     return f"{api}:{owner}" if profile.keys.max_active_per_owner == 1 else None
 
@@ -197,14 +220,20 @@ def _taken(holder: Any) -> ProblemError:
 
 def _end(tx: Tx, row: Any, state: str, *, reason: str) -> None:
     _rows.change(tx.connection, row.key, state=state, slot=None, ended_at=tx.now, ended_reason=reason)
+    if state == "revoked":  # its date, any copy of the database has
+        tx.tombstone("key", row.key, "revoked")
     tx.change("key", api=row.api, subject=row.locator)
 
 
-def _end_by_date(tx: Tx, api: str, owner: str) -> None:
-    """Mark the owner's keys that ended by date, so that they hold no slot (C1)."""
-    for row in _rows.past_their_date(tx.connection, api, owner, tx.now):
-        _end(tx, row, "expired", reason="expired")
-        tx.record("keys.expire", events.KeyExpired(api=api, subject=row.key, owner=owner))
+def _holder(tx: Tx, slot: str | None) -> Any:
+    """The key that holds *slot*. One that ended by its date holds none, and says so from now on (C1)."""
+    row = None if slot is None else _rows.in_slot(tx.connection, slot)
+    if row is None or view(row, tx.now).state != "expired":
+        return row
+    _end(tx, row, "expired", reason="expired")
+    happened = events.KeyExpired(api=row.api, subject=row.key, owner=row.owner)
+    tx.record("keys.expire", happened, before={"state": row.state}, after={"state": "expired"})
+    return None
 
 
 def _add(tx: Tx, values: dict[str, Any], *, slot: str | None, before: Any) -> Issued:
@@ -229,83 +258,3 @@ def _add(tx: Tx, values: dict[str, Any], *, slot: str | None, before: Any) -> Is
     _rows.add(tx.connection, **row)
     tx.change("key", api=values["api"], subject=place)
     return Issued(require(tx, key_id), text)
-
-
-def _checked(tx: Tx, new: NewKey, profile: Profile) -> dict[str, Any]:
-    """The columns that *new* asks for. Raises a problem for whatever the profile does not allow."""
-    owner = owners.require(tx, new.owner)
-    if owner.kind != profile.owner_type:
-        raise ProblemError(
-            "owner_type_wrong", f"Keys of {new.api} belong to a {profile.owner_type}, not to a {owner.kind}."
-        )
-    if _NAME.fullmatch(new.name) is None:
-        raise ProblemError("name_wrong")
-    key_class = profile.keys.classes.get(new.key_class)
-    if key_class is None:
-        raise ProblemError("class_unknown", f"Class {new.key_class!r} is none of {', '.join(profile.keys.classes)}.")
-    if new.environment not in key_class.prefixes:
-        raise ProblemError("environment_unknown", f"{new.environment!r} is none of {', '.join(key_class.prefixes)}.")
-    return {
-        "api": new.api,
-        "owner": new.owner,
-        "class": new.key_class,
-        "environment": new.environment,
-        "name": new.name,
-        "scopes": _scopes(new, profile, key_class),
-        "origins": _origins(new, key_class),
-        "addresses": _addresses(new),
-        "expires_at": _expiry(tx, new, profile),
-    }
-
-
-def _scopes(new: NewKey, profile: Profile, key_class: KeyClass) -> list[str]:
-    wanted = key_class.default_scopes if new.scopes is None else new.scopes
-    if unknown := profile.catalogue.unknown(wanted):
-        raise ProblemError(
-            "scope_unknown", f"Unknown: {', '.join(unknown)}. Known: {', '.join(profile.catalogue.scopes)}."
-        )
-    if beyond := [scope for scope in wanted if scope not in key_class.scopes]:
-        raise ProblemError("scope_not_grantable", f"A {key_class.name} key may not hold {', '.join(beyond)}.")
-    if not wanted:
-        raise ProblemError("scope_unknown", f"Name the scopes: {key_class.name} keys of {new.api} have no default.")
-    return list(profile.catalogue.ordered(wanted))
-
-
-def _origins(new: NewKey, key_class: KeyClass) -> list[str] | None:
-    if new.origins is None:
-        return None
-    if not key_class.origins:
-        raise ProblemError("origins_wrong", f"Keys of class {key_class.name} carry no list of origins.")
-    if not new.origins or any(_ORIGIN.fullmatch(origin) is None for origin in new.origins):
-        raise ProblemError(
-            "origins_wrong", "Write origins as browsers send them: https://example.com, lower case, no path."
-        )
-    return sorted(set(new.origins))
-
-
-def _addresses(new: NewKey) -> list[str] | None:
-    if new.addresses is None:
-        return None
-    try:
-        found = sorted({str(ip_network(address)) for address in new.addresses})
-    except ValueError as error:
-        raise ProblemError("addresses_wrong", f"{error}.") from error
-    if not found:
-        raise ProblemError("addresses_wrong", "An empty list would admit nobody; leave it out to admit every address.")
-    return found
-
-
-def _expiry(tx: Tx, new: NewKey, profile: Profile) -> float | None:
-    latest = _latest(tx, profile)
-    if new.expires_at is None:
-        return latest
-    if not tx.now < new.expires_at < _END_OF_TIME_S:
-        raise ProblemError("expiry_wrong", "An expiry lies ahead, before the year 9999.")
-    if latest is not None and new.expires_at > latest:
-        raise ProblemError("expiry_wrong", f"A key of this API lives at most {profile.keys.max_lifetime_s} s.")
-    return new.expires_at
-
-
-def _latest(tx: Tx, profile: Profile) -> float | None:
-    """When a key that is made now must end; None: it need not."""
-    return None if profile.keys.max_lifetime_s is None else tx.now + profile.keys.max_lifetime_s

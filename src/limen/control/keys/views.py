@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import math
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Unpack
 
 from limen.control.keys import _rows
+from limen.core.limits import read_limits, warnings
 from limen.core.problems import ProblemError
+from limen.db.listing import Position, page
 from limen.db.transaction import Reader
-
-STATES = ("active", "inactive", "expired", "revoked")
+from limen.db.wanted import LIVE, STATES, Wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,10 @@ class Key:
     scopes: tuple[str, ...]
     origins: tuple[str, ...] | None
     addresses: tuple[str, ...] | None
+    limits: str
+    """The key's own limits, as they are written; empty: none."""
+    pinned: str
+    """The version that a request without one is for; empty: none."""
     state: str
     predecessor: str
     created_at: float
@@ -35,12 +42,18 @@ class Key:
     ended_at: float | None
     ended_reason: str
     last_used_at: float | None
+    warnings: tuple[str, ...] = ()
+    """What is odd about its limits."""
+    weak: bool = False
+    """Imported, and easier to guess than Limen's own."""
+    leaked_at: float | None = None
+    """When it was first reported as leaked."""
 
 
 def view(row: Any, now: float) -> Key:
     """The key of *row* as it is at *now*."""
     state = row.state
-    if state in ("active", "inactive") and row.expires_at is not None and row.expires_at <= now:
+    if state in LIVE and row.expires_at is not None and row.expires_at <= now:
         state = "expired"
     return Key(
         key=row.key,
@@ -53,6 +66,8 @@ def view(row: Any, now: float) -> Key:
         scopes=tuple(row.scopes),
         origins=None if row.origins is None else tuple(row.origins),
         addresses=None if row.addresses is None else tuple(row.addresses),
+        limits=row.limits or "",
+        pinned=row.pinned or "",
         state=state,
         predecessor=row.predecessor or "",
         created_at=row.created_at,
@@ -61,6 +76,9 @@ def view(row: Any, now: float) -> Key:
         ended_at=row.ended_at,
         ended_reason=row.ended_reason or "",
         last_used_at=row.last_used_at,
+        warnings=warnings(read_limits(row.limits, "allowance")) if row.limits else (),
+        weak=row.weak,
+        leaked_at=row.leaked_at,
     )
 
 
@@ -72,20 +90,41 @@ def require(reader: Reader, key: str) -> Key:
     return view(row, reader.now)
 
 
-def listed(reader: Reader, *, after: str = "", limit: int = 100, **wanted: Unpack[_rows.Wanted]) -> list[Key]:
-    """Keys, the newest first, from behind the key *after* on, at most *limit*.
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A part of a list."""
 
-    *wanted*: ``api``, ``owner``, ``state``, and ``hidden`` for deleted ones too. Raises ``request_malformed`` for a
-    state that keys do not have, ``key_unknown`` for an *after* that is no key.
+    items: tuple[Key, ...]
+    next: str
+    """Where the next page begins; empty: there is none. It means nothing to anybody else."""
+
+
+def listed(
+    reader: Reader, *, after: str = "", limit: int = 100, states: Collection[str] = STATES, **wanted: Unpack[Wanted]
+) -> Page:
+    """The *wanted* keys (``limen.db.wanted``) in one of *states*, at most *limit*, from where a page before this said.
+
+    The newest come first; ``limen.db.listing`` says which lists have another order. A page shows each key once, also
+    where keys come and go meanwhile. It may be short, or empty, and have a next: where several things are wanted that
+    few keys are at once. Raises ``request_malformed``.
     """
-    state = wanted.get("state", "")
-    if state and state not in STATES:
-        raise ProblemError("request_malformed", f"State {state!r} is none of {', '.join(STATES)}.")
-    before = (math.inf, "")
-    if after:
-        row = _rows.one(reader.connection, after)
-        if row is None:
-            raise ProblemError("key_unknown", f"There is no key {after!r}.")
-        before = (row.created_at, row.key)
-    rows = _rows.page(reader.connection, wanted, now=reader.now, before=before, limit=limit)
-    return [view(row, reader.now) for row in rows]
+    rows, behind = page(reader.connection, wanted, states, now=reader.now, after=_place(after), limit=limit)
+    return Page(tuple(view(row, reader.now) for row in rows), _written(behind))
+
+
+def _written(place: Position | None) -> str:
+    return (
+        "" if place is None else urlsafe_b64encode(json.dumps(place, ensure_ascii=False).encode()).decode().rstrip("=")
+    )
+
+
+def _place(written: str) -> Position | None:
+    if not written:
+        return None
+    try:
+        order, *values = json.loads(urlsafe_b64decode(written.encode("ascii") + b"=="))
+        return (str(order), *(value.encode().decode() if isinstance(value, str) else float(value) for value in values))
+    except (ValueError, TypeError, OverflowError, RecursionError):
+        raise ProblemError(
+            "request_malformed", "No page ended with what is given as the place to go on from."
+        ) from None
