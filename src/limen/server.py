@@ -19,10 +19,12 @@ from typing import Any
 
 from limen.app import App
 from limen.control import apis
+from limen.core.people import Actor
 from limen.core.problems import ProblemError
-from limen.drain import Drainer, drain
+from limen.core.profile import BUILT_IN
+from limen.drain import Drainer, work
 from limen.http.gate import Door
-from limen.http.public import Public
+from limen.profiles import built_in
 from limen.settings import Settings
 
 STOP_S = 10.0
@@ -38,14 +40,33 @@ def gate_app() -> ASGIApp:
     with app.reading() as reader:
         known = [found.api for found in apis.listed(reader)]
     wanted = app.settings.apis or tuple(known)
+    if BUILT_IN in wanted:
+        raise ProblemError("setting_wrong", f"LIMEN_APIS: leave {BUILT_IN!r} out; the public listener decides for it.")
     houses = {name: app.gate(name, own_process=True) for name in wanted}
     return Door(app, houses, _secret(app.settings.gate_secret_file))
 
 
 def public_app() -> ASGIApp:
-    """The public listener."""
+    """The public listener: opens the gate of the management API, whose profile is that of this release."""
+    from limen.http.public import Public  # here: the web framework that it brings is of no use to commands
+
     _belong()
-    return Public(App.open())
+    app = App.open()
+    bring_up_to_date(app)
+    return Public(app)
+
+
+def bring_up_to_date(app: App) -> None:
+    """The built-in API is there, and goes by this release's profile. A read where it does already.
+
+    Raises ``profile_conflict`` where keys that exist do not fit it, and StoreDown.
+    """
+    stated = built_in()
+    with app.reading() as reader:
+        held = [each.api for each in apis.listed(reader, built_in=True)]
+        if BUILT_IN in held and apis.profile_of(reader, BUILT_IN).document == stated.document:
+            return
+    app.act(apis.ensure_built_in, stated, actor=Actor("worker", "release"))
 
 
 def _secret(path: Path | None) -> bytes | None:
@@ -131,5 +152,5 @@ def run(settings: Settings, *, worker: bool = True) -> int:
         if drainer is not None:
             drainer.stop()
             with suppress(ProblemError, OSError):
-                drain(app)  # what the listeners wrote last
+                work(app)  # what the listeners wrote last
         app.close()

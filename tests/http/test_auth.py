@@ -8,7 +8,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from limen.control import apis, keys, owners
+from limen.control import apis, keys, measures, owners, terms, versions
 from limen.core.answers import IDENTITY
 from tests.gate.scene import LIMIT, VERSION, NewScene, Scene, changed, noise
 from tests.http.conftest import NewClient
@@ -125,10 +125,37 @@ async def test_a_sunset_version_is_gone_and_a_limit_says_when_to_come_back(
     assert (limited.status_code, limited.headers["x-ratelimit-remaining"]) == (429, "0")
     assert 1 <= int(limited.headers["retry-after"]) <= 60
     now = scene.app.clock.read()[0]
-    scene.app.act(apis.register, scene.api, "2026-01-15")
-    scene.app.act(apis.sunset, scene.api, VERSION, at=now, successor="2026-01-15")
+    scene.app.act(versions.register, scene.api, "2026-01-15")
+    scene.app.act(versions.sunset, scene.api, VERSION, at=now, successor="2026-01-15")
     gone = await client.get(AUTH, headers=_asked(key))
     assert (gone.status_code, gone.json()["nextVersion"]) == (410, "2026-01-15")
+
+
+@pytest.mark.req("R39")
+async def test_a_proxy_is_told_the_version_that_a_key_is_pinned_to(new_scene: NewScene, new_client: NewClient) -> None:
+    scene = new_scene(changed(versioning__missing="pin"))
+    client, issued = new_client(scene), scene.issued()
+    scene.app.act(versions.register, scene.api, "2026-01-15")
+    asked = {name: value for name, value in _asked(issued.text).items() if "version" not in name.lower()}
+    for version in (VERSION, "2026-01-15"):
+        scene.app.act(terms.pin, issued.key.key, version=version)
+        answer = await client.get(AUTH, headers=asked)
+        assert (answer.status_code, answer.headers["limen-version"]) == (200, version)
+        assert answer.headers["x-fanvue-api-version"] == version
+    assert (await client.get(AUTH, headers=_asked(issued.text))).headers["limen-version"] == VERSION
+
+
+@pytest.mark.req("R124", "R169")
+async def test_who_is_blocked_by_address_is_refused_by_the_address_that_the_proxy_names(
+    scene: Scene, client: httpx2.AsyncClient
+) -> None:
+    key = scene.key().decode()
+    scene.other().act(measures.block, measures.Target("address", "192.0.2.0/24"), reason="attack")
+    for address, status in (("192.0.2.7", 403), ("198.51.100.7", 200)):
+        answer = await client.get(AUTH, headers=_asked(key) | {"X-Forwarded-For": address})
+        assert answer.status_code == status
+        if status == 403:
+            assert answer.json()["code"] == "access_blocked"
 
 
 async def test_a_refusal_is_in_the_platforms_own_shape_where_its_profile_says_so(

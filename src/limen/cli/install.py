@@ -5,21 +5,24 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from limen.app import App
 from limen.cli import show
 from limen.cli.options import AsJson
-from limen.control import apis
+from limen.control import apis, keys, owners
+from limen.control.keys import Issued, NewKey
+from limen.control.owners import NewOwner
 from limen.core.problems import ProblemError
-from limen.core.profile import Profile
+from limen.core.profile import BUILT_IN, Profile
 from limen.db import installation, schema
 from limen.db.engine import Store, open_engine
 from limen.db.epoch import Epoch
+from limen.db.transaction import Tx
 from limen.profiles import load
+from limen.server import bring_up_to_date
 from limen.settings import Settings, read_settings
 
 
@@ -33,12 +36,17 @@ def init(
         ),
     ] = "",
     api: Annotated[str, typer.Option("--api", metavar="NAME", help="The API's name. Default: the profile's.")] = "",
+    staff: Annotated[
+        str, typer.Option("--staff", metavar="NAME", help="The owner that the first staff key is made for.")
+    ] = "staff",
+    no_staff_key: Annotated[bool, typer.Option("--no-staff-key", help="Make no staff key.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Make an installation where the settings say.
 
-    It is a database, a pepper and a state folder. What is there already stays as it is, so running it twice does no
-    harm.
+    It is a database, a pepper and a state folder, with the management API and its first staff key, which may do
+    everything and is shown once, in the last line. What is there already stays as it is, so running it twice does no
+    harm, and makes no second key.
     """
     if api and not profile:
         raise typer.BadParameter("it needs --profile, which says what the API is like.", param_hint="--api")
@@ -51,9 +59,16 @@ def init(
     }
     made = [name for name, path in places.items() if not path.exists()]
     with _private(), _initialised(settings) as app:
+        bring_up_to_date(app)
         if stated is not None and _add_api(app, api or stated.name, stated):
             made.append("api")
-    _say(places, made, api=(api or stated.name) if stated is not None else None, as_json=as_json)
+        first = None if no_staff_key else app.act(_first_staff_key, staff)
+    rows: list[dict[str, Any]] = [
+        {"what": name, "where": str(path.absolute()), "made": name in made} for name, path in places.items()
+    ]
+    if stated is not None:
+        rows.append({"what": "api", "where": api or stated.name, "made": "api" in made})
+    _say(rows, made, first, as_json=as_json)
 
 
 @contextmanager
@@ -84,23 +99,42 @@ def _add_api(app: App, api: str, profile: Profile) -> bool:
     return True
 
 
-def _say(places: dict[str, Path], made: list[str], *, api: str | None, as_json: bool) -> None:
-    rows = [{"what": name, "where": str(path.absolute()), "made": name in made} for name, path in places.items()]
-    if api is not None:
-        rows.append({"what": "api", "where": api, "made": "api" in made})
+def _first_staff_key(tx: Tx, staff: str) -> Issued | None:
+    """A key that may do everything, for the owner *staff*, which is made if it is not there.
+
+    None where the management API has, or ever had, a key: then somebody has been told one.
+    """
+    if keys.listed(tx, api=BUILT_IN, hidden=True, limit=1).items:
+        return None
+    try:
+        owners.require(tx, staff)
+    except ProblemError:
+        owners.create(tx, NewOwner("user", "Staff", staff))
+    return keys.issue(tx, NewKey(BUILT_IN, staff, "first staff key", key_class="staff", scopes=("admin",)))
+
+
+def _say(rows: list[dict[str, Any]], made: list[str], first: Issued | None, *, as_json: bool) -> None:
+    if first is not None:
+        shown = {"text": first.text} if as_json else {}
+        rows.append({"what": "staff key", "where": first.key.owner, "made": True, **shown})
     show.many(rows, ("what", "where", "made"), as_json=as_json, nothing="")
     if "pepper" in made:
+        path = next(row["where"] for row in rows if row["what"] == "pepper")
         typer.echo(
-            f"Back up the pepper, apart from the database: {places['pepper'].absolute()}\n"
+            f"Back up the pepper, apart from the database: {path}\n"
             "Every key is stored under it. Without it no key can be checked, and all of them have to be issued again.",
             err=True,
         )
+    if first is not None:
+        typer.echo("This is the only time that the staff key is shown. Keep it where secrets are kept.", err=True)
+        if not as_json:
+            typer.echo(first.text)
 
 
 def migrate(as_json: AsJson = False) -> None:
-    """Bring the database to this release's schema.
+    """Bring the database to this release's schema, and the management API to its profile.
 
-    It is done in one transaction, or not at all. Back the database up before.
+    The schema is changed in one transaction, or not at all. Back the database up before.
     """
     settings = read_settings()
     if not settings.database_path.exists():
@@ -114,6 +148,11 @@ def migrate(as_json: AsJson = False) -> None:
         went = schema.upgrade(store)
     finally:
         store.engine.dispose()
+    app = App.open(settings)
+    try:
+        bring_up_to_date(app)
+    finally:
+        app.close()
     if as_json:
         show.json_out({"before": before, "now": schema.HEAD, "went_through": went})
     elif went:

@@ -12,8 +12,8 @@ class BodyTooLarge(Exception):
     """The body goes on behind what is read."""
 
 
-async def read_body(receive: Callable[[], Awaitable[MutableMapping[str, Any]]]) -> bytes:
-    """The whole body. Raises BodyTooLarge beyond ``MAX_BODY_BYTES``; what a caller that left had sent is empty."""
+async def read_body(receive: Callable[[], Awaitable[MutableMapping[str, Any]]], most: int = MAX_BODY_BYTES) -> bytes:
+    """The whole body. Raises BodyTooLarge beyond *most* bytes; what a caller that left had sent is empty."""
     parts: list[bytes] = []
     size = 0
     while True:
@@ -22,7 +22,7 @@ async def read_body(receive: Callable[[], Awaitable[MutableMapping[str, Any]]]) 
             return b""
         parts.append(message.get("body", b""))
         size += len(parts[-1])
-        if size > MAX_BODY_BYTES:
-            raise BodyTooLarge(f"The body is larger than {MAX_BODY_BYTES} bytes.")
+        if size > most:
+            raise BodyTooLarge(f"The body is larger than {most} bytes.")
         if not message.get("more_body", False):
             return b"".join(parts)

@@ -19,6 +19,7 @@ from limen.core.keys import same
 from limen.core.problems import ProblemError
 from limen.core.rules import Rules
 from limen.core.verdict import OK, Ask
+from limen.gate.strangers import ATTEMPTS, RETRY
 from limen.guard.transport import MAX_ADDRESS, Networks, within
 from limen.http.body import BodyTooLarge, read_body
 from limen.http.outcomes import OutcomesBody, record
@@ -147,6 +148,9 @@ class Door:
             name = gate.journal.reading_id(verdict.reading).encode() if verdict.reading else b""
             answer = (*identity_headers(verdict), (READING, name), *caller_headers(verdict, rules, now), NO_STORE)
             await reply(send, 200, answer, b"")
+            return
+        if verdict.code in ATTEMPTS and not await self._app.attempts.hold(address, now):
+            await problem(send, "attempts_exceeded", headers=(RETRY,))
             return
         refused = refusal(verdict, ask, rules)
         await reply(send, refused.status, refused.headers, refused.body)

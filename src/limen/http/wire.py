@@ -38,9 +38,9 @@ async def reply_json(send: Send, status: int, body: object) -> None:
     await reply(send, status, (JSON, NO_STORE), msgspec.json.encode(body))
 
 
-async def problem(send: Send, code: str, detail: str = "", headers: tuple[Header, ...] = ()) -> None:
-    """The problem *code* (RFC 9457)."""
+async def problem(send: Send, code: str, detail: str = "", headers: tuple[Header, ...] = (), **extra: Any) -> None:
+    """The problem *code* (RFC 9457). *extra* are members beside those that every problem has."""
     known = PROBLEMS[code]
-    body = problem_body(known, detail)
+    body = problem_body(known, detail, **extra)
     media = (b"content-type", b"application/problem+json")
     await reply(send, known.status, (media, NO_STORE, *headers), msgspec.json.encode(body))
