@@ -42,6 +42,10 @@ bench: $(VENV)/.ready ## measure what has a budget (make bench B="gate --json" f
 soak: $(VENV)/.ready ## the long runs: load, kills, faults
 	@$(BIN)/python -m pytest -m soak --timeout 0 tests/faults
 
+.PHONY: fuzz
+fuzz: $(VENV)/.ready ## made-up requests to the management API (make fuzz F="--max-examples 200")
+	@$(BIN)/python -m tests.fuzz $(F)
+
 .PHONY: docs
 docs: $(VENV)/.ready ## write the generated pages and build the site into site/
 	@$(BIN)/python -m tools.requirements

@@ -67,6 +67,7 @@ def test_a_version_lives_and_ends(limen) -> None:
         "deprecated_at": None,
         "sunset_at": None,
         "successor": None,
+        "brownouts": [],
     }
     old = limen.json("versions", "deprecate", "creator", "2025-06-26", "--at", "2026-01-01", "--yes")
     assert old["stage"] == "deprecated"

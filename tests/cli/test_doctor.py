@@ -23,9 +23,12 @@ CHECKS = [
     "pepper",
     "state",
     "files",
+    "tombstones",
     "epoch",
     "gates",
     "journal",
+    "worker",
+    "audit",
     "disk",
     "clock",
 ]
@@ -49,7 +52,7 @@ def test_a_healthy_installation(limen) -> None:
     assert answer["ok"] is True
     assert [row["check"] for row in answer["checks"]] == CHECKS
     assert all(set(row) == {"check", "state", "found", "advice"} for row in answer["checks"])
-    assert {row["check"] for row in answer["checks"] if row["state"] == "warn"} <= {"gates", "disk"}
+    assert {row["check"] for row in answer["checks"] if row["state"] == "warn"} <= {"gates", "disk", "tombstones"}
     assert all(row["advice"] for row in answer["checks"] if row["state"] == "warn")
     table = limen("doctor").stdout
     assert all(name in table for name in CHECKS)
@@ -121,6 +124,15 @@ def test_a_wrong_pepper(limen) -> None:
     assert row["state"] == "fail"
     assert "not the one" in row["found"]
     assert "00" * 32 not in "".join(limen.said)
+
+
+def test_a_pepper_file_that_is_ahead_of_the_database(limen) -> None:
+    with limen.pepper.open("a") as file:
+        file.write("2:" + "00" * 32 + "\n")
+    row = found(limen, "pepper")
+    assert (row["state"], row["advice"]) == ("warn", "Run 'limen pepper add'.")
+    limen("pepper", "add")
+    assert found(limen, "pepper")["state"] == "ok"
 
 
 def test_a_pepper_that_others_can_read(limen) -> None:
@@ -263,3 +275,31 @@ def test_a_clock_that_was_set_back(limen) -> None:
     assert row["state"] == "fail"
     assert "3600 s" in row["found"] or "3599 s" in row["found"]
     assert "NTP" in row["advice"]
+
+
+def test_tombstones_on_the_databases_disk_or_on_another(limen, monkeypatch: pytest.MonkeyPatch) -> None:
+    row = found(limen, "tombstones")
+    assert (row["state"], "would be lost with it" in row["found"]) == ("warn", True)
+    other = Path("/dev/shm") / f"limen-{os.getpid()}.tombstones"
+    if other.parent.is_dir() and other.parent.stat().st_dev != limen.folder.stat().st_dev:
+        monkeypatch.setenv("LIMEN_TOMBSTONES", str(other))
+        shutil.copy(limen.folder / "limen.db.tombstones", other)
+        assert found(limen, "tombstones")["state"] == "ok"
+        other.unlink()
+
+
+def test_tombstones_that_were_lost_or_are_open_to_others(limen) -> None:
+    path = limen.folder / "limen.db.tombstones"
+    path.chmod(0o662)
+    assert "Others can write" in found(limen, "tombstones", expect=1)["found"]
+    path.unlink()
+    row = found(limen, "tombstones")
+    assert (row["state"], "limen init" in row["advice"]) == ("warn", True)
+    limen("init")
+    assert "would be lost with it" in found(limen, "tombstones")["found"]
+
+
+def test_a_backup_that_was_put_there_by_hand(limen) -> None:
+    limen("backup", "b.db")
+    shutil.copy(limen.folder / "b.db", limen.database)
+    assert "limen restore" in found(limen, "tombstones", expect=1)["found"]

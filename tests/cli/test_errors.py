@@ -8,6 +8,8 @@ import sqlite3
 import pytest
 
 from tests.cli.commands import COMMANDS, NEED_NOTHING
+from tests.cli.people import prepared
+from tests.cli.rules import ready
 
 
 def garbage(limen) -> None:
@@ -85,6 +87,7 @@ BREAKS = (
 )
 MENDS = {
     "init": {gone, no_state, empty, truncated},
+    "backup": {of_a_later_release},
     "migrate": {
         no_pepper,
         pepper_for_all,
@@ -177,8 +180,11 @@ def test_an_error_steers_no_terminal(limen) -> None:
 def test_json_is_all_that_is_printed(limen, path: str) -> None:
     limen.issue()
     limen("versions", "register", "creator", "2026-07-01")
-    words = [word.replace("0123456789Ab", limen.json("keys", "list")[0]["key"]) for word in COMMANDS[path]]
+    if path in ("restore", "import"):
+        limen({"restore": "backup", "import": "export"}[path], COMMANDS[path][0])
+    words, given = prepared(limen, path, ready(limen, path, list(COMMANDS[path])))
+    words = [word.replace("0123456789Ab", limen.json("keys", "list")[0]["key"]) for word in words]
     words = [word if path != "versions sunset" else word.replace("2026-06-26", "2026-07-01") for word in words]
     if path == "keys reactivate":
         limen("keys", "deactivate", words[0])
-    limen.json(*path.split(), *words)
+    limen.json(*path.split(), *words, input=given)

@@ -12,7 +12,9 @@ from typer.testing import CliRunner
 from limen.cli.main import app
 from limen.control.apis import Api
 from limen.control.keys import Key
+from limen.control.members import Invitation, Member
 from limen.control.owners import Owner, Standing
+from limen.control.requests import Request
 from limen.core.profile import Mistake
 from tests.cli.commands import COMMANDS, tree
 
@@ -58,7 +60,7 @@ def test_the_reference_has_the_arguments_and_the_examples_of_each_command(path: 
         assert line.strip() in section
 
 
-@pytest.mark.parametrize("kind", [Api, Owner, Standing, Key, Mistake])
+@pytest.mark.parametrize("kind", [Api, Owner, Standing, Key, Mistake, Member, Invitation, Request])
 def test_the_reference_has_the_fields_of_what_is_printed(kind: type) -> None:
     printed = PAGE.read_text("utf-8").partition("## What is printed")[2].partition("\n## ")[0]
     assert [each.name for each in fields(kind) if f"`{each.name}`" not in printed] == []

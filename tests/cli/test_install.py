@@ -9,7 +9,8 @@ import pytest
 
 
 def test_init_makes_everything_and_says_where(bare) -> None:
-    rows = bare.json("init", "--profile", "creator", "--api", "fans")
+    *rows, staff = bare.json("init", "--profile", "creator", "--api", "fans")
+    assert (staff["what"], staff["where"], staff["made"]) == ("staff key", "staff", True)
     assert rows == [
         {"what": "database", "where": str(bare.database), "made": True},
         {"what": "pepper", "where": str(bare.pepper), "made": True},
@@ -24,6 +25,50 @@ def test_init_warns_to_back_up_the_pepper_which_it_does_not_show(bare) -> None:
     assert "Back up the pepper" in result.stderr
     assert str(bare.pepper) in result.stderr
     assert bare.pepper.read_text().strip().partition(":")[2] not in result.output
+
+
+def test_init_makes_the_first_staff_key_and_shows_it_once(bare) -> None:
+    result = bare("init")
+    text = result.stdout.splitlines()[-1]
+    assert text.startswith("limen_sk_")
+    assert "only time" in result.stderr
+    assert text not in result.stderr
+    (key,) = bare.json("keys", "list", "--api", "limen")
+    assert (key["key"], key["owner"], key["key_class"], key["scopes"]) == (text[9:21], "staff", "staff", ["admin"])
+    for again in (bare("init"), bare("init", "--json"), bare("init", "--staff", "u-1024")):
+        assert "limen_sk_" not in again.output
+        assert "staff key" not in again.output
+    bare("keys", "delete", key["key"], "--yes")
+    assert "limen_sk_" not in bare("init").output
+
+
+def test_init_makes_the_staff_key_for_whom_it_is_told_or_not_at_all(bare) -> None:
+    bare("init", "--no-staff-key")
+    assert bare.json("keys", "list", "--api", "limen") == []
+    bare("owners", "create", "--type", "user", "--id", "u-1024")
+    (*_, staff) = bare.json("init", "--staff", "u-1024")
+    assert (staff["where"], staff["text"][:9]) == ("u-1024", "limen_sk_")
+    assert "staff" not in [owner["owner"] for owner in bare.json("owners", "list")]
+
+
+def test_limens_own_api_is_made_and_not_listed(bare) -> None:
+    bare("init")
+    assert bare.json("apis", "list") == []
+    assert bare.json("apis", "show", "limen")["profile"] == "limen"
+    assert bare.problem("apis", "read-only", "limen", "on")["code"] == "api_built_in"
+    assert bare.problem("apis", "create", "limen", "--profile", "creator")["code"] == "api_built_in"
+    assert bare.problem("profile", "apply", "limen", "creator", "--yes")["code"] == "api_built_in"
+
+
+def test_migrate_brings_the_management_api_to_its_profile(limen) -> None:
+    with sqlite3.connect(limen.database) as connection:
+        connection.execute(
+            "update profiles set document = json_set(document, '$.title', 'An older one') where api = 'limen'"
+        )
+    connection.close()
+    limen("migrate")
+    assert limen.json("apis", "show", "limen")["revision"] == 2
+    assert limen.json("apis", "show", "limen")["title"] == "Limen management API"
 
 
 def test_what_init_makes_is_for_its_owner_alone(bare) -> None:

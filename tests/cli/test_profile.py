@@ -27,6 +27,7 @@ def test_a_good_profile(limen) -> None:
         "file": "organisation",
         "profile": "organisation",
         "mistakes": [],
+        "warnings": [],
     }
 
 
@@ -61,7 +62,8 @@ def test_what_is_shown_can_be_applied_again_and_changes_nothing(limen, shop) -> 
     result = limen("profile", "apply", "creator", shop())
     assert "Nothing changes" in result.stdout
     found = limen.json("profile", "apply", "creator", "new.yaml")
-    assert found == {"api": "creator", "revision": 1, "applied": False, "differences": [], "overwritten": []}
+    expected = {"api": "creator", "revision": 1, "applied": False, "differences": [], "overwritten": [], "warnings": []}
+    assert found == expected
     assert yaml.safe_load(limen("profile", "show", "creator").stdout) == limen.json("profile", "show", "creator")
 
 

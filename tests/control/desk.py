@@ -10,7 +10,6 @@ import pytest
 from limen.core.people import Actor
 from limen.core.problems import ProblemError
 from limen.core.verdict import Ask
-from limen.db import pepper
 from limen.db.transaction import Snapshot, Tx
 from tests.db.dump import Dump, dump, rows
 
@@ -40,11 +39,11 @@ class Desk:
         self.now = float(int(app.clock.read()[0]) + 3600)
         """Wall clock, Unix seconds: later than whatever the fixtures did."""
         self.actor = Actor("terminal", "tester")
-        self._digest = pepper.read(app.settings.pepper_path)[1]
+        self.keyring = app.ring.keyring
 
     def tx(self, connection: Connection) -> Tx:
         """What a verb is handed, at this desk's moment."""
-        return Tx(connection, self.now, self.actor, secrets.token_bytes, 1, self._digest)
+        return self.app.ring.tx(connection, self.now, self.actor, secrets.token_bytes)
 
     def act(self, verb: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Do *verb* in a transaction of its own, now."""
@@ -95,3 +94,14 @@ class Desk:
         method, _, path = call.encode().partition(b" ")
         ask = Ask(text.encode(), method, path, version.encode(), b"live", self.now, self.app.clock.read()[1])
         return self.app.gate("creator").cold.decide_now(ask).code.slug
+
+    def answered(self, text: str, *, version: str = "", **more: Any) -> tuple[str, str]:
+        """As ``verdict``, of a request that may name no version: the slug, and the version that it is answered in.
+
+        *more*: other parts of the ask.
+        """
+        now, at = self.now, self.app.clock.read()[1]
+        parts = {"method": b"GET", "path": b"/users/me", "environment": b"live", "now": now, "at": at} | more
+        ask = Ask(text.encode(), version=version.encode() or None, **parts)
+        found = self.app.gate("creator").cold.decide_now(ask)
+        return found.code.slug, "" if found.version is None else found.version.name

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from limen.control import apis
-from limen.core.limits import Limit
+from limen.core.limits import Limit, write_limits
 from limen.profiles import load
 from tests.control.desk import Said
 
@@ -63,9 +63,9 @@ SWITCHES: list[tuple[str, Any, str]] = [
     ("read_only", False, "off"),
     ("allowlist", False, "off"),
     ("allowlist", True, "on"),
-    ("emergency", Limit("emergency", 10, 60), "10 per 60 s"),
-    ("emergency", Limit("emergency", 0, 60), "0 per 60 s"),
-    ("emergency", None, "none"),
+    ("emergency", (Limit("emergency", 10, 60),), "10 per 60 s"),
+    ("emergency", (Limit("emergency", 0, 60),), "0 per 60 s"),
+    ("emergency", (), "none"),
 ]
 
 
@@ -74,7 +74,7 @@ def test_a_switch_is_set_once_and_told(desk: Desk, creator: App) -> None:
     for name, value, written in SWITCHES:
         before, epoch = desk.said(), desk.epoch
         held = desk.act(apis.switch, "creator", name, value)
-        assert getattr(held, name) == (str(value or "") if name == "emergency" else value)
+        assert getattr(held, name) == (write_limits(value) if name == "emergency" else value)
         assert desk.said()[len(before) :] == [Said("apis.switch", "api.switched", "creator", "creator")]
         payload = json.loads(desk.rows("select payload from outbox order by id desc limit 1")[0][0])
         assert (payload["switch"], payload["value"]) == (name, written)
@@ -100,15 +100,33 @@ def test_an_emergency_limit_holds_from_the_next_request_on(
 ) -> None:
     text = new_key("creator", owner).text
     assert desk.verdict(text) == "ok"
-    desk.act(apis.switch, "creator", "emergency", Limit("emergency", 1, 60))
+    desk.act(apis.switch, "creator", "emergency", (Limit("emergency", 1, 60),))
     assert [desk.verdict(text) for _ in range(3)] == ["ok", "limit_exceeded", "limit_exceeded"]
-    desk.act(apis.switch, "creator", "emergency", None)
+    desk.act(apis.switch, "creator", "emergency", ())
     assert desk.verdict(text) == "ok"
 
 
 def test_switches_hold_whatever_profile_is_applied(desk: Desk, creator: App, altered: Callable[..., Profile]) -> None:
     desk.act(apis.switch, "creator", "read_only", True)
     desk.act(apis.switch, "creator", "allowlist", False)
-    desk.act(apis.switch, "creator", "emergency", Limit("emergency", 10, 60))
+    desk.act(apis.switch, "creator", "emergency", (Limit("emergency", 10, 60),))
     held = desk.act(apis.apply_profile, "creator", altered("creator", {"title": "Another title"}))
     assert (held.title, held.read_only, held.allowlist, held.emergency) == ("Another title", True, False, "10 per 60 s")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"keys.classes.secret.prefixes": {"live": "limen_xk_"}},
+        {
+            "keys.foreign": [
+                {"prefix": "limen_sk_", "length": "40", "hash": "sha256", "class": "secret", "environment": "live"}
+            ]
+        },
+    ],
+)
+def test_no_other_key_looks_like_one_of_limens_own(desk: Desk, altered: Callable[..., Profile], changes: Any) -> None:
+    profile = altered("creator", changes)
+    assert "'limen_'" in desk.refused("profile_conflict", apis.create, "creator", profile)
+    desk.act(apis.create, "creator", load("creator"))
+    assert "'limen_'" in desk.refused("profile_conflict", apis.apply_profile, "creator", profile)

@@ -263,7 +263,7 @@ def test_who_is_killed_while_draining_counts_nothing_twice_and_loses_nothing(wri
 def test_a_drain_that_fails_between_two_batches_goes_on_where_it_was(
     written: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("limen.drain.BATCH", 3)
+    monkeypatch.setattr("limen.drain.journals.BATCH", 3)
     calls = itertools.count()
 
     def fail(connection, cursor, statement, parameters, context, executemany) -> None:

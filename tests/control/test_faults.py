@@ -13,12 +13,15 @@ from sqlalchemy import event, text
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from limen.app import App
-from limen.control import apis, keys, owners, usage
+from limen.control import apis, audit, batches, expiry, keys, leaks, measures, owners, terms, usage, versions
 from limen.core.limits import Limit
 from limen.core.problems import StoreDown
 from limen.core.usage import Decided, Outcome, Tally
+from limen.db import changes
 from limen.db.epoch import Epoch
 from tests.control.desk import Desk
+from tests.control.people_scenes import PEOPLE
+from tests.control.stored_scenes import STORED
 from tests.db.children import in_child
 from tests.db.dump import dump, rows
 
@@ -76,19 +79,73 @@ def _to_one(desk: Desk, altered: Altered) -> Done:
     return _do(apis.apply_profile, "creator", altered("creator", {"versioning.versions": versions}))
 
 
+def _disregarding(desk: Desk) -> Done:
+    """Decisions by which a key has called inside its Retry-After as often as is told."""
+    place = _key(desk).encode()
+    refused = [
+        Decided(n, desk.now, place, "limit_exceeded", "GET", "getCurrentUser", OLD, "/users/me") for n in range(1, 25)
+    ]
+    return _do(usage.record, "segment", 100, api="creator", incarnation=7, entries=refused)
+
+
 def _sunset(desk: Desk) -> Done:
-    desk.act(apis.register, "creator", NEW)
-    return _do(apis.sunset, "creator", OLD, at=desk.now + 60, successor=NEW)
+    desk.act(versions.register, "creator", NEW)
+    return _do(versions.sunset, "creator", OLD, at=desk.now + 60, successor=NEW)
+
+
+def _deprecated(desk: Desk) -> None:
+    desk.act(versions.deprecate, "creator", OLD, at=desk.now)
+
+
+def _brownout(desk: Desk) -> Done:
+    _deprecated(desk)
+    return _do(versions.announce_brownout, "creator", OLD, starts_at=desk.now, ends_at=desk.now + 60)
+
+
+def _cancel(desk: Desk) -> Done:
+    verb, args, kwargs = _brownout(desk)
+    (found,) = desk.act(verb, *args, **kwargs).brownouts
+    return _do(versions.cancel_brownout, "creator", found.brownout)
+
+
+def _pin(desk: Desk, altered: Altered) -> Done:
+    desk.act(apis.apply_profile, "creator", altered("creator", {"versioning.missing": "pin"}))
+    desk.act(versions.register, "creator", NEW)
+    return _do(terms.pin, _key(desk), version=OLD)
+
+
+def _lift(desk: Desk) -> Done:
+    return _do(measures.lift, desk.act(measures.block, measures.Target("owner", "u-1"), reason="a test").measure)
+
+
+def _block(desk: Desk) -> Done:
+    """One that ends another that is past its date in passing."""
+    desk.act(measures.block, measures.Target("api"), reason="a test", ends_at=desk.now + 60)
+    desk.now += 60
+    return _do(measures.block, measures.Target("address", "192.0.2.0/24"), reason="a test")
 
 
 def _standing(desk: Desk) -> Done:
     desk.act(owners.create, owners.NewOwner("user", owner="u-2"))
-    return _do(owners.set_plan, "u-2", "creator", plan="", limit=Limit("allowance", 5, 60))
+    return _do(owners.set_plan, "u-2", "creator", plan="", limits=(Limit("allowance", 5, 60),))
 
 
 def _suspended(desk: Desk) -> Done:
     desk.act(owners.suspend, "u-1", reason="a test")
     return _do(owners.restore, "u-1")
+
+
+def _batch(desk: Desk, action: str) -> Done:
+    """Something for two keys of two owners; to be reactivated, the first of them is refused."""
+    desk.act(owners.create, owners.NewOwner("user", owner="u-2"))
+    other = desk.act(keys.issue, keys.NewKey("creator", "u-2", "a key", scopes=("read:self",))).key.key
+    if action == "regenerate":
+        _key(desk)
+    else:
+        desk.act(keys.deactivate, other)
+        _asleep(desk)
+        _key(desk)
+    return _do(batches.run, batches.Task(action, {"api": "creator"}))
 
 
 def _record(desk: Desk) -> Done:
@@ -101,13 +158,18 @@ def _record(desk: Desk) -> Done:
     return _do(usage.record, "segment", 100, api="creator", incarnation=7, entries=entries)
 
 
+def _much_later(desk: Desk) -> Done:
+    desk.now += changes.KEPT_S + 3600
+    return _do(changes.trim)
+
+
 SCENES: dict[str, Callable[[Desk, Altered], Done]] = {
     "owners.create": lambda desk, _: _do(owners.create, owners.NewOwner("user", owner="u-2")),
     "owners.suspend": lambda desk, _: _do(owners.suspend, "u-1", reason="a test"),
     "owners.restore": lambda desk, _: _suspended(desk),
     "owners.set_plan": lambda desk, _: _standing(desk),
     "owners.set_plan of one on the list": lambda desk, _: _do(
-        owners.set_plan, "u-1", "creator", plan="", limit=Limit("allowance", 5, 60)
+        owners.set_plan, "u-1", "creator", plan="", limits=(Limit("allowance", 5, 60),)
     ),
     "owners.disallow": lambda desk, _: _do(owners.disallow, "u-1", "creator"),
     "apis.create": lambda desk, altered: _do(apis.create, "another", altered("creator", {})),
@@ -116,9 +178,9 @@ SCENES: dict[str, Callable[[Desk, Altered], Done]] = {
         apis.apply_profile, "creator", altered("creator", {"title": "Another"})
     ),
     "apis.apply_profile with keys and versions": _to_one,
-    "apis.register": lambda desk, _: _do(apis.register, "creator", NEW),
-    "apis.deprecate": lambda desk, _: _do(apis.deprecate, "creator", OLD, at=desk.now),
-    "apis.sunset": lambda desk, _: _sunset(desk),
+    "versions.register": lambda desk, _: _do(versions.register, "creator", NEW),
+    "versions.deprecate": lambda desk, _: _do(versions.deprecate, "creator", OLD, at=desk.now),
+    "versions.sunset": lambda desk, _: _sunset(desk),
     "keys.issue": lambda desk, _: _issue(desk),
     "keys.issue in place of another": lambda desk, _: (_key(desk), _issue(desk))[1],
     "keys.issue in place of one past its date": lambda desk, _: (_past(desk), _issue(desk))[1],
@@ -129,12 +191,34 @@ SCENES: dict[str, Callable[[Desk, Altered], Done]] = {
     "keys.revoke": lambda desk, _: _do(keys.revoke, _key(desk), reason="a test"),
     "keys.delete": lambda desk, _: _do(keys.delete, _key(desk)),
     "keys.set_expiry": lambda desk, _: _do(keys.set_expiry, _key(desk), expires_at=desk.now + 60),
+    "versions.announce_brownout": lambda desk, _: _brownout(desk),
+    "versions.cancel_brownout": lambda desk, _: _cancel(desk),
+    "terms.set_limits": lambda desk, _: _do(terms.set_limits, _key(desk), limits=(Limit("allowance", 5, 60),)),
+    "terms.pin": _pin,
+    "measures.throttle": lambda desk, _: _do(
+        measures.throttle, measures.Target("key", _key(desk)), limits=(Limit("measure", 5, 60),), reason="a test"
+    ),
+    "measures.block": lambda desk, _: _block(desk),
+    "measures.lift": lambda desk, _: _lift(desk),
+    "batches.run to regenerate": lambda desk, _: _batch(desk, "regenerate"),
+    "batches.run to reactivate, and one is refused": lambda desk, _: _batch(desk, "reactivate"),
     "usage.record": lambda desk, _: _record(desk),
+    "usage.record of disregards": lambda desk, _: _disregarding(desk),
+    "leaks.report": lambda desk, _: _do(
+        leaks.report, [leaks.Leak(_key(desk), "https://example.com/a")], source="a test"
+    ),
+    "audit.lay": lambda desk, _: _do(audit.lay),
+    "audit.erase": lambda desk, _: _do(audit.erase, {"subject": "u-1"}),
+    "expiry.mark": lambda desk, _: (_past(desk), _do(expiry.mark))[1],
+    "changes.trim": lambda desk, _: _much_later(desk),
+    **PEOPLE,
+    **STORED,
 }
 """A state of things, and the verb to be done in it."""
 
-UNTOLD = {"usage.record"}
-"""What the worker writes down is neither audited nor told: it is the record itself."""
+UNTOLD = {"usage.record", "audit.lay", "changes.trim", "peppers.store_anew"}
+"""What the worker writes down is neither audited nor told: it is the record itself, and what only gates read. Nor is
+that a key is stored anew, which nobody decides."""
 
 
 class Broken(Exception):
@@ -223,9 +307,7 @@ def test_a_commit_that_the_database_itself_refuses(desk: Desk, owner: str) -> No
     def verb(tx: Tx) -> None:
         tx.connection.execute(text("pragma defer_foreign_keys = on"))
         keys.issue(tx, keys.NewKey("creator", owner, "a key", scopes=("read:self",)))
-        tx.connection.execute(
-            text("insert into standings values (:owner, 'nowhere', '', 0, null)"), {"owner": owner}
-        )
+        tx.connection.execute(text("insert into standings values (:owner, 'nowhere', '', 0, null)"), {"owner": owner})
 
     with pytest.raises(IntegrityError):
         desk.act(verb)

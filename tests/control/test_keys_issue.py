@@ -53,6 +53,8 @@ def test_a_key_is_unique_long_and_its_owners(desk: Desk, owner: str, new_key: Ca
         scopes=FIVE,
         origins=None,
         addresses=None,
+        limits="",
+        pinned="",
         state="active",
         predecessor="",
         created_at=desk.now,
@@ -88,7 +90,7 @@ def test_every_gate_is_told_of_a_new_key(desk: Desk, owner: str, new_key: Callab
 @pytest.mark.check("C004")
 def test_a_key_is_stored_as_a_keyed_digest(desk: Desk, owner: str, new_key: Callable[..., Issued]) -> None:
     text = new_key("creator", owner).text.encode()
-    digest = pepper.read(desk.app.settings.pepper_path)[1](text)
+    digest = pepper.read(desk.app.settings.pepper_path).digest(1)(text)
     assert desk.rows("select scheme, pepper, digest, locator from keys") == [("b2", 1, digest, locator(text))]
 
 
@@ -124,7 +126,7 @@ def _scan(folder: Path, issued: list[Issued]) -> None:
 @pytest.mark.req("R212")
 def test_no_verb_and_no_question_gives_the_text_again(desk: Desk, owner: str, new_key: Callable[..., Issued]) -> None:
     issued = new_key("creator", owner)
-    shown = [desk.ask(keys.require, issued.key.key), *desk.ask(keys.listed)]
+    shown = [desk.ask(keys.require, issued.key.key), *desk.ask(keys.listed).items]
     shown += [desk.act(verb, issued.key.key) for verb in (keys.deactivate, keys.reactivate, keys.revoke)]
     for found in shown:
         assert issued.text[-SECRET_CHARS:] not in repr(found)
@@ -208,7 +210,7 @@ def test_the_slot_is_one_an_api(desk: Desk, owner: str, new_key: Callable[..., I
 @pytest.mark.req("R233")
 def test_an_organisation_holds_as_many_keys_as_it_likes(desk: Desk, firm: str, new_key: Callable[..., Issued]) -> None:
     issued = [new_key("organisation", firm, name=f"purpose {number}") for number in range(5)]
-    assert [found.state for found in desk.ask(keys.listed, owner=firm)] == ["active"] * 5
+    assert [found.state for found in desk.ask(keys.listed, owner=firm).items] == ["active"] * 5
     assert {desk.ask(keys.require, found.key.key).predecessor for found in issued} == {""}
     assert desk.rows("select count(slot), count(distinct lineage) from keys") == [(0, 5)]
 

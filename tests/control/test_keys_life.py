@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from limen.control import apis, keys
+from limen.core.people import Actor
 from tests.control.desk import Said
 
 if TYPE_CHECKING:
@@ -91,6 +92,26 @@ def test_a_key_wakes_into_the_slot_of_one_that_ended_by_date(
     assert desk.act(keys.reactivate, key).state == "active"
 
 
+def test_what_staff_put_to_sleep_staff_wake(desk: Desk, owner: str, key: str) -> None:
+    staff, member = desk.actor, Actor("member", owner)
+    desk.actor = member
+    desk.act(keys.deactivate, key)
+    assert desk.act(keys.reactivate, key).state == "active"
+    desk.act(keys.deactivate, key)
+    desk.actor = staff
+    assert desk.act(keys.deactivate, key).ended_reason == "by staff"
+    after = desk.dump()
+    desk.act(keys.deactivate, key)
+    assert desk.dump() == after
+    desk.actor = member
+    desk.act(keys.deactivate, key)
+    desk.refused("deactivated_by_staff", keys.reactivate, key)
+    desk.refused("deactivated_by_staff", keys.regenerate, key)
+    desk.actor = staff
+    woken = desk.act(keys.reactivate, key)
+    assert (woken.state, woken.ended_reason) == ("active", "")
+
+
 # -- revoked and deleted ---------------------------------------------------------------------------------------------
 
 
@@ -104,7 +125,7 @@ def test_a_key_is_revoked_once_and_the_first_reason_stands(desk: Desk, key: str)
     ended = desk.ask(keys.require, key)
     assert (ended.state, ended.ended_at, ended.ended_reason) == ("revoked", moment, "found in a repository")
     payload = json.loads(desk.rows("select payload from outbox order by id desc limit 1")[0][0])
-    assert payload["reason"] == "found in a repository"
+    assert payload == {"api": "creator", "subject": key, "owner": "u-1"}
     assert desk.rows("select count(slot) from keys") == [(0,)]
 
 
@@ -132,8 +153,8 @@ def test_a_key_that_is_deleted_is_revoked_and_hidden_and_its_row_stays(desk: Des
     told = desk.said()
     assert desk.act(keys.delete, key) is None
     assert desk.said()[len(told) :] == [Said("keys.delete", "key.deleted", "creator", key)]
-    assert desk.ask(keys.listed) == []
-    (hidden,) = desk.ask(keys.listed, hidden=True)
+    assert desk.ask(keys.listed).items == ()
+    (hidden,) = desk.ask(keys.listed, hidden=True).items
     assert (hidden.key, hidden.state) == (key, "revoked")
     assert desk.rows("select state, slot, deleted_at from keys") == [("revoked", None, desk.now)]
     assert desk.rows("select ended_at, ended_reason from keys") == [ended]
@@ -281,7 +302,7 @@ def test_who_regenerates_goes_on_in_the_same_window(desk: Desk, owner: str, new_
     lineages = desk.rows("select key, lineage from keys")
     assert {key for key, _ in lineages} == {first, second, third, fourth}
     assert {lineage for _, lineage in lineages} == {first.encode()}
-    assert [found.predecessor for found in desk.ask(keys.listed, state="active")] == [third]
+    assert [found.predecessor for found in desk.ask(keys.listed, state="active").items] == [third]
 
 
 @pytest.mark.req("R9", "R64")

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from limen.control import apis, owners
+from limen.control import apis, keys, owners
+from limen.control.owners.actions import STATES
 from limen.core.limits import Limit
+from limen.core.people import Actor
 from tests.control.desk import Said
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from limen.app import App
     from limen.control.keys import Issued
+    from limen.db.transaction import Tx
     from tests.control.desk import Desk
 
 
@@ -75,6 +80,7 @@ def test_owners_are_listed_by_their_ids_in_pages(desk: Desk) -> None:
 @pytest.mark.parametrize(
     ("verb", "args", "more"),
     [
+        (owners.erase, (), {}),
         (owners.suspend, (), {"reason": "a test"}),
         (owners.restore, (), {}),
         (owners.set_plan, ("creator",), {"plan": ""}),
@@ -88,6 +94,110 @@ def test_no_verb_finds_an_owner_or_an_api_that_is_not_there(
     assert "'nobody'" in desk.refused("owner_unknown", verb, "nobody", *args, **more)
     if args:
         assert "'nowhere'" in desk.refused("api_unknown", verb, owner, "nowhere", **more)
+
+
+# -- found -----------------------------------------------------------------------------------------------------------
+
+
+def _people(tx: Tx) -> None:
+    """Users called Ann 0 to Ann 8 and firms, one in three of each suspended, one in four erased."""
+    for number in range(24):
+        kind = "organisation" if number % 2 else "user"
+        name = ("Zoë" if number == 8 else "ANN" if number % 4 else "ann") + f" {number % 9}"
+        owners.create(tx, owners.NewOwner(kind, name, f"p-{number:02}"))
+        if number % 3 == 0:
+            owners.suspend(tx, f"p-{number:02}", reason="a test")
+        if number % 4 == 3:
+            owners.erase(tx, f"p-{number:02}")
+        if kind == "organisation" and number % 5:
+            owners.set_plan(tx, f"p-{number:02}", "organisation", plan="pro" if number % 5 == 1 else "free")
+
+
+def _every(desk: Desk, **wanted: str) -> list[owners.Owner]:
+    """All owners that are *wanted*, in pages of two."""
+    found: list[owners.Owner] = []
+    while page := desk.ask(owners.listed, after=found[-1].owner if found else "", limit=2, **wanted):
+        found += page
+    return found
+
+
+def test_owners_are_found_by_what_is_wanted_of_them(desk: Desk, organisation: App) -> None:
+    desk.act(_people)
+    everyone = _every(desk)
+    assert [found.owner for found in everyone] == [f"p-{number:02}" for number in range(24)]
+    for kind, state, plan, name in product(("", "user", "organisation"), ("", *STATES), ("", "pro"), ("", "aNN")):
+        expected = [
+            found
+            for found in everyone
+            if kind in ("", found.kind)
+            and state in ("", found.state)
+            and (not plan or [each.plan for each in found.standings] == [plan])
+            and found.name.lower().startswith(name.lower())
+        ]
+        wanted = {"kind": kind, "state": state, "name": name, "plan": plan, "api": "organisation" if plan else ""}
+        found = _every(desk, **wanted)
+        assert found == sorted(expected, key=lambda each: (each.name.lower() if name else "", each.owner)), wanted
+    assert [len(_every(desk, state=state)) for state in STATES] == [12, 6, 6]
+
+
+def test_a_name_is_found_whatever_its_case(desk: Desk) -> None:
+    for owner, name in (("a", "Zo\u00eb Straße"), ("b", "ZOE\u0308 STRASSE"), ("c", "Zo"), ("d", "zoo"), ("e", "")):
+        desk.act(owners.create, owners.NewOwner("user", name, owner))
+    for name in ("zo\u00eb", "ZOË", "Zoe\u0308 str", "zoë strass"):
+        assert [found.owner for found in desk.ask(owners.listed, name=name)] == ["a", "b"]
+    assert [found.owner for found in desk.ask(owners.listed, name="zo")] == ["c", "d", "a", "b"]
+    for name in ("%", "_o", "o", "Zoë Straße 1"):
+        assert desk.ask(owners.listed, name=name) == []
+
+
+def test_what_cannot_be_wanted_is_refused(desk: Desk) -> None:
+    desk.refused("request_malformed", owners.listed, kind="team")
+    desk.refused("request_malformed", owners.listed, state="gone")
+    desk.refused("request_malformed", owners.listed, plan="pro")
+    desk.refused("request_malformed", owners.listed, api="organisation")
+    desk.refused("owner_unknown", owners.listed, name="a", after="nobody")
+
+
+# -- erased ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.req("R73")
+def test_an_owner_that_is_erased_is_forgotten_and_refused_for_good(
+    desk: Desk, owner: str, new_key: Callable[..., Issued]
+) -> None:
+    text = new_key("creator", owner).text
+    desk.actor = Actor("staff", "k-1", "192.0.2.7")
+    desk.act(owners.suspend, owner, reason="A user shared a key.")
+    desk.actor = Actor("member", owner, "192.0.2.8")
+    desk.act(owners.create, owners.NewOwner("user", "A friend", "u-2"))
+    desk.actor = Actor("terminal", "tester")
+    values = "select value from audit_personal order by value"
+    assert desk.rows(values) == [
+        ("192.0.2.7",), ("192.0.2.8",), ("A friend",), ("A user",), ("A user shared a key.",)
+    ]  # fmt: skip
+    before = desk.said()
+    erased = desk.act(owners.erase, owner)
+    assert (erased.state, erased.name, erased.suspended_reason) == ("erased", "", "")
+    assert desk.verdict(text) == "owner_suspended"
+    assert desk.rows(values) == [("A friend",)]
+    assert desk.rows("select name, folded from owners where owner = ?", owner) == [("", "")]
+    said = desk.said()[len(before) :]
+    assert [each for each in said if each.verb != "audit.erase"] == [Said("owners.erase", "owner.erased", "", owner)]
+    after = desk.dump()
+    assert desk.act(owners.erase, owner) == erased
+    desk.act(owners.suspend, owner, reason="again")
+    assert desk.dump() == after
+    desk.refused("owner_erased", owners.restore, owner)
+    desk.refused("owner_exists", owners.create, owners.NewOwner("user", owner=owner))
+    desk.refused("owner_erased", keys.issue, keys.NewKey("creator", owner, "a key", scopes=("read:self",)))
+
+
+@pytest.mark.req("R73")
+def test_a_name_is_in_the_audit_only_beside_its_rows(desk: Desk) -> None:
+    desk.act(owners.create, owners.NewOwner("user", "Somebody", "u-7"))
+    for table in ("audit", "outbox"):
+        assert "Somebody" not in str(desk.rows(f"select * from {table}"))
+    assert desk.rows("select field, value from audit_personal") == [("name", "Somebody")]
 
 
 # -- suspended -------------------------------------------------------------------------------------------------------
@@ -111,10 +221,13 @@ def test_a_suspended_owner_is_refused_on_every_key_until_restored(
 
 
 @pytest.mark.req("R162")
-def test_a_suspension_is_told_with_its_reason(desk: Desk, owner: str) -> None:
+def test_why_an_owner_is_suspended_it_says_itself_and_no_event(desk: Desk, owner: str) -> None:
     desk.act(owners.suspend, owner, reason="fraud")
-    detail, payload = desk.rows("select detail, payload from audit join outbox using (id) order by id desc limit 1")[0]
-    assert json.loads(detail)["reason"] == json.loads(payload)["reason"] == "fraud"
+    value, payload = desk.rows(
+        "select value, payload from audit_personal join outbox using (id) where field = 'reason' order by id desc"
+    )[0]
+    assert value == desk.ask(owners.require, owner).suspended_reason == "fraud"
+    assert json.loads(payload) == {"api": "", "subject": owner}
 
 
 # -- on the list -----------------------------------------------------------------------------------------------------
@@ -168,15 +281,15 @@ def test_an_owner_has_a_plan_that_can_change(desk: Desk, firm: str) -> None:
 def test_an_owner_may_have_a_limit_of_its_own(desk: Desk, firm: str) -> None:
     said = Said("owners.set_plan", "owner.plan_set", "organisation", firm)
     for count in (25_000, 50_000_000_000):
-        limit = Limit("allowance", count, 60)
-        held = _once(desk, said, owners.set_plan, firm, "organisation", plan="enterprise", limit=limit)
-        assert held.standings[0].limit == f"{count} per 60 s"
+        limits = (Limit("allowance", count, 60),)
+        held = _once(desk, said, owners.set_plan, firm, "organisation", plan="enterprise", limits=limits)
+        assert held.standings[0].limits == f"{count} per 60 s"
     held = _once(desk, said, owners.set_plan, firm, "organisation", plan="enterprise")
-    assert held.standings[0].limit == ""
+    assert held.standings[0].limits == ""
 
 
 def test_a_plan_keeps_the_place_on_the_list_and_the_reverse(desk: Desk, owner: str) -> None:
-    desk.act(owners.set_plan, owner, "creator", plan="", limit=Limit("allowance", 5, 60))
+    desk.act(owners.set_plan, owner, "creator", plan="", limits=(Limit("allowance", 5, 60),))
     assert desk.ask(owners.require, owner).standings == (owners.Standing("creator", "", True, "5 per 60 s"),)
     desk.act(owners.disallow, owner, "creator")
     assert desk.ask(owners.require, owner).standings == (owners.Standing("creator", "", False, "5 per 60 s"),)

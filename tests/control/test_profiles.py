@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from limen.control import apis, keys, owners
+from limen.control import apis, keys, owners, versions
 from limen.core.profile_diff import differences
 from limen.core.versions import iso_instant
 from tests.control.desk import Said
@@ -112,8 +112,8 @@ def test_versions_of_a_profile_are_registered_and_dated(
 
 
 def test_versions_that_staff_registered_stay(desk: Desk, creator: App, altered: Callable[..., Profile]) -> None:
-    desk.act(apis.register, "creator", NEW)
-    desk.act(apis.deprecate, "creator", NEW, at=desk.now + 60)
+    desk.act(versions.register, "creator", NEW)
+    desk.act(versions.deprecate, "creator", NEW, at=desk.now + 60)
     before = _versions(desk)
     _apply(desk, altered("creator", {"title": "Another"}))
     _apply(desk, altered("creator", {"title": "A third"}), overwrite=True)
@@ -123,9 +123,9 @@ def test_versions_that_staff_registered_stay(desk: Desk, creator: App, altered: 
 def test_what_staff_set_is_named_and_kept_unless_it_is_said_to_go(
     desk: Desk, creator: App, altered: Callable[..., Profile]
 ) -> None:
-    desk.act(apis.register, "creator", NEW)
-    desk.act(apis.sunset, "creator", OLD, at=desk.now + 600, successor=NEW)
-    desk.act(apis.deprecate, "creator", NEW, at=desk.now + 900)
+    desk.act(versions.register, "creator", NEW)
+    desk.act(versions.sunset, "creator", OLD, at=desk.now + 600, successor=NEW)
+    desk.act(versions.deprecate, "creator", NEW, at=desk.now + 900)
     before = _versions(desk)
     profile = _with_versions(altered, **{V_OLD: {}, V_NEW: {}, "v20270626": {}})
     lines = desk.ask(apis.overwritten, "creator", profile)
@@ -141,7 +141,7 @@ def test_what_staff_set_is_named_and_kept_unless_it_is_said_to_go(
 
 
 def test_what_staff_set_goes_where_it_is_said_to(desk: Desk, creator: App, altered: Callable[..., Profile]) -> None:
-    desk.act(apis.deprecate, "creator", OLD, at=desk.now + 600)
+    desk.act(versions.deprecate, "creator", OLD, at=desk.now + 600)
     profile = _with_versions(altered, **{V_OLD: {}, V_NEW: {}})
     assert _apply(desk, profile, overwrite=True).revision == 2
     assert _versions(desk) == {OLD: (None, None, None, 0), NEW: (None, None, None, 0)}
@@ -151,7 +151,7 @@ def test_what_staff_set_goes_where_it_is_said_to(desk: Desk, creator: App, alter
 def test_a_profile_that_says_what_staff_set_is_no_conflict(
     desk: Desk, creator: App, altered: Callable[..., Profile]
 ) -> None:
-    desk.act(apis.deprecate, "creator", OLD, at=1_924_992_000.0)
+    desk.act(versions.deprecate, "creator", OLD, at=1_924_992_000.0)
     assert desk.rows("select by_staff from versions") == [(1,)]
     _apply(desk, _with_versions(altered, **{V_OLD: {"deprecated": "2031-01-01"}}))
     assert _versions(desk)[OLD] == (1_924_992_000.0, None, None, 1)
@@ -172,8 +172,8 @@ def test_no_profile_brings_a_version_back(desk: Desk, creator: App, altered: Cal
 def test_no_profile_brings_back_a_version_that_staff_ended(
     desk: Desk, creator: App, altered: Callable[..., Profile]
 ) -> None:
-    desk.act(apis.register, "creator", NEW)
-    desk.act(apis.sunset, "creator", OLD, at=desk.now, successor=NEW)
+    desk.act(versions.register, "creator", NEW)
+    desk.act(versions.sunset, "creator", OLD, at=desk.now, successor=NEW)
     _refused(desk, altered("creator", {"title": "Another"}))
     _refused(desk, altered("creator", {"title": "Another"}), "lifecycle_one_way", overwrite=True)
 
@@ -314,7 +314,7 @@ def test_from_one_to_many_and_back(
     first = new_key("creator", owner, expires_at=desk.now + 60).key.key
     _apply(desk, altered("creator", MANY))
     second = new_key("creator", owner).key.key
-    assert [found.state for found in desk.ask(keys.listed)] == ["active", "active"]
+    assert [found.state for found in desk.ask(keys.listed).items] == ["active", "active"]
     _refused(desk, altered("creator", ONE))
     desk.now += 60
     _apply(desk, altered("creator", ONE))

@@ -18,9 +18,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import limen.drain
+import limen.drain.journals
 from limen.app import App
-from limen.control import apis, keys, owners, usage
+from limen.control import apis, keys, owners, peppers, usage
 from limen.control.usage import _rows
 from limen.core.limits import Limit
 from limen.core.problems import ProblemError
@@ -55,10 +55,27 @@ def _expire(app: App, key: str) -> None:
 
 
 def _own_limit(app: App, owner: str, api: str, count: int, window_s: int = 60) -> None:
-    app.act(owners.set_plan, owner, api, plan="", limit=Limit("allowance", count, window_s))
+    app.act(owners.set_plan, owner, api, plan="", limits=(Limit("allowance", count, window_s),))
+
+
+def _wrap(app: App, limit: int) -> int:
+    """All keys, batch by batch, as ``limen pepper wrap`` does it; how many that were."""
+    count, batch = 0, app.act(peppers.wrap, limit=limit)
+    while batch.count:
+        count, batch = count + batch.count, app.act(peppers.wrap, after=batch.last, limit=limit)
+    return count
+
+
+def _retire(app: App, version: int) -> None:
+    path = app.settings.pepper_path
+    app.act(peppers.retire, path, version)
+    app.act(peppers.forget, path, version)
 
 
 VERBS: dict[str, Callable[..., Any]] = {
+    "pepper_add": lambda app: app.act(peppers.add, app.settings.pepper_path),
+    "pepper_wrap": _wrap,
+    "pepper_retire": _retire,
     "issue": _issue,
     "issue_drawn": _issue_drawn,
     "regenerate": _regenerate,
@@ -125,7 +142,7 @@ def _mark_first() -> None:
 
 
 def _perform(app: App, order: dict[str, Any]) -> Any:
-    limen.drain.BATCH = order.get("entries", limen.drain.BATCH)
+    limen.drain.journals.BATCH = order.get("entries", limen.drain.journals.BATCH)
     if "dies_at" in order:
         _die_at(order["dies_at"], order.get("batch", 1))
     if order.get("broken") == "mark_first":

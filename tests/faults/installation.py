@@ -20,7 +20,7 @@ from tests.faults.processes import START_S, Child, Hand, free_port, wait_until
 from tests.faults.wire import Line, once, request
 
 GATE = "limen.server:gate_app"
-PLENTY = Limit("allowance", 1_000_000_000, 60)
+PLENTY = (Limit("allowance", 1_000_000_000, 60),)
 VERSION = "2025-06-26"
 
 
@@ -98,7 +98,7 @@ class Installation:
         """An owner who is admitted to *api* and has no limit to speak of."""
         self.app.act(owners.create, owners.NewOwner("user" if api == "creator" else "organisation", owner=owner))
         self.app.act(owners.allow, owner, api)
-        self.app.act(owners.set_plan, owner, api, plan="", limit=PLENTY)
+        self.app.act(owners.set_plan, owner, api, plan="", limits=PLENTY)
         return owner
 
     def key(self, owner: str, *scopes: str, api: str = "creator") -> keys.Issued:

@@ -121,7 +121,7 @@ async def one_active_key(platform: Platform) -> None:
     assert await platform.code(second.text) == "ok"
     assert await platform.code(first.text) == "key_revoked"
     with platform.app.reading() as reader:
-        assert [key.key for key in keys.listed(reader, owner=platform.owner, state="active")] == [second.key.key]
+        assert [key.key for key in keys.listed(reader, owner=platform.owner, state="active").items] == [second.key.key]
 
 
 def many_active_keys(platform: Platform) -> None:
@@ -233,14 +233,14 @@ def trickle(platform: Platform) -> None:
     """A bucket of a hundred that fills drop by drop, in the place of windows."""
     buckets: dict[bytes, tuple[float, float]] = {}
 
-    def take(_self: MemoryCounters, wants: Any, at: float) -> tuple[bool, Any, int, float]:
+    def take(_self: MemoryCounters, wants: Any, at: float) -> tuple[bool, Any, int, float, tuple[()]]:
         limit, whose = wants[0]
         rate = limit.count / limit.window_s
         left, then = buckets.get(whose, (limit.count, at))
         left = min(limit.count, left + (at - then) * rate)
         granted = left >= 1
         buckets[whose] = (left - granted, at)
-        return granted, limit, math.floor(left - granted), (limit.count - left) / rate
+        return granted, limit, math.floor(left - granted), (limit.count - left) / rate, ()
 
     platform.patch.setattr(MemoryCounters, "take", take)
 

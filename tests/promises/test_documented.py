@@ -84,9 +84,42 @@ def test_every_command_is_documented() -> None:
 
 def test_every_route_of_the_gate_is_documented() -> None:
     known = {path for file in (PACKAGE / "http").glob("*.py") for path in routes(file.read_text("utf-8"))}
+    known -= {"/v1", "/v1/"}  # what is under them stands in the profile: the next test
     assert known >= {"/gate/auth/", "/gate/verify", "/gate/outcomes", "/livez", "/readyz"}
     text = page("gate.md")
     assert sorted(path for path in known if path not in text) == []
+
+
+def test_every_route_of_the_management_api_is_documented_and_no_other() -> None:
+    """Each with its operation and the scopes that it asks for."""
+    from limen.profiles import built_in
+
+    profile = built_in()
+    known = {
+        (f"{each.method} {each.path}", each.name, () if each.public else profile.catalogue.ordered(each.scopes))
+        for each in profile.operations
+    }
+    rows = re.findall(r"^\| `([A-Z]+ /v1/[^`]+)` \| `(\w+)` \| ([^|]+) \|", page("management.md"), re.MULTILINE)
+    assert {(call, name, tuple(re.findall(r"`([^`]+)`", scopes))) for call, name, scopes in rows} == known
+    assert len(rows) == len(known)
+
+
+def test_every_scope_and_setting_of_the_management_api_is_documented() -> None:
+    from limen.control.run_settings.catalogue import CATALOGUE
+    from limen.profiles import built_in
+
+    text = page("management.md")
+    for name, scope in built_in().catalogue.scopes.items():
+        assert f"| `{name}` | {scope.description[0].lower()}" in text or f"| `{name}` | {scope.description}" in text
+    for name, spec in CATALOGUE.items():
+        assert f"| `{name}` | `{spec.default}` | {spec.allowed} | {spec.reason} |" in text
+
+
+def test_every_problem_is_documented() -> None:
+    from limen.core.problems import PROBLEMS
+
+    text = page("errors.md")
+    assert [code for code in PROBLEMS if f"`{code}`" not in text] == []
 
 
 def test_what_is_missing_is_found() -> None:

@@ -25,7 +25,7 @@ from limen.core.problems import ProblemError
 from limen.core.profile import ProfileError
 from limen.settings import read_settings
 
-DONE, REFUSED, USAGE, NOT_READY, BUG = 0, 1, 2, 3, 70
+DONE, REFUSED, USAGE, NOT_READY, BUG, INTERRUPTED = 0, 1, 2, 3, 70, 130
 
 _LONG = re.compile(rf"[0-9A-Za-z_]{{{BODY_CHARS},}}")
 """What may be a key that was typed where none belongs. No error repeats it."""

@@ -2,9 +2,28 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
-from limen.cli import apis, install, keys, owners, profile, run, versions
+from limen import __version__
+from limen.cli import (
+    apis,
+    archive,
+    audit,
+    batches,
+    install,
+    leaks,
+    measures,
+    members,
+    owners,
+    pepper,
+    profile,
+    requests,
+    run,
+    usage,
+    versions,
+)
 from limen.cli.demo import demo
 from limen.cli.doctor import doctor
 from limen.cli.door import Door
@@ -24,11 +43,27 @@ Exit codes:
   70  a bug of Limen's own
   130 interrupted""",
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     pretty_exceptions_show_locals=False,
 )
+
+
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"limen {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def limen(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_say_version, help="Print the release and end.")
+    ] = False,
+) -> None:
+    """What holds for every command: nothing but the name of the release."""
+
 
 app.command("init", epilog=examples("limen init", "limen init --profile creator --api creator"))(install.init)
 app.command("migrate", epilog=examples("limen migrate"))(install.migrate)
@@ -38,6 +73,26 @@ app.add_typer(apis.app, name="apis")
 app.add_typer(profile.app, name="profile")
 app.add_typer(versions.app, name="versions")
 app.add_typer(owners.app, name="owners")
-app.add_typer(keys.app, name="keys")
+app.add_typer(members.app, name="members")
+app.add_typer(batches.app, name="keys")  # the group of cli/keys.py, with the commands of three more modules
+app.add_typer(pepper.app, name="pepper")
+app.add_typer(requests.app, name="requests")
+app.add_typer(measures.app, name="measures")
+app.add_typer(leaks.app, name="leaks")
+app.add_typer(usage.app, name="usage")
+app.add_typer(audit.app, name="audit")
+app.command("backup", epilog=examples("limen backup /backups/limen-2026-11-20.db", "limen backup --tombstones --json"))(
+    archive.backup
+)
+app.command(
+    "restore",
+    epilog=examples("limen restore /backups/limen-2026-11-20.db", "limen restore old.db --no-tombstones --yes"),
+)(archive.restore)
+app.command("export", epilog=examples("limen export limen.zip", "limen export limen.zip --without-usage --force"))(
+    archive.export
+)
+app.command("import", epilog=examples("limen import limen.zip", "limen import limen.zip --as-exported --yes"))(
+    archive.import_
+)
 app.command("doctor", epilog=examples("limen doctor", "limen doctor --json"))(doctor)
 app.command("demo", epilog=examples("limen demo", "limen demo --check", "limen demo --folder try"))(demo)

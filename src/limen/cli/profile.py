@@ -13,6 +13,7 @@ from limen.cli.options import ApiName, AsJson, ProfileFile, Yes, examples, group
 from limen.control import apis
 from limen.core.problems import ProblemError
 from limen.core.profile import Profile, ProfileError
+from limen.core.profile_checks import odd
 from limen.core.profile_diff import ABSENT, Difference, differences
 from limen.db.transaction import Tx
 from limen.profiles import SHIPPED, load
@@ -24,19 +25,23 @@ app = group("The files in which platforms state their rules.")
 def check(file: ProfileFile, as_json: AsJson = False) -> None:
     """Name every mistake in a profile, with its line.
 
-    What was found and what is allowed go to standard error, a line a mistake. Exit code 1 where there is one.
+    What was found and what is allowed go to standard error, a line a mistake. Exit code 1 where there is one. Limits
+    that can never be reached, or refuse everything, are no mistakes: of them it warns.
     """
     try:
         profile: Profile | None = load(file)
         mistakes = []
     except ProfileError as error:
         profile, mistakes = None, list(error.mistakes)
+    warnings = odd(profile) if profile is not None else []
     if as_json:
-        show.json_out({"file": file, "profile": profile.name if profile is not None else None, "mistakes": mistakes})
+        name = profile.name if profile is not None else None
+        show.json_out({"file": file, "profile": name, "mistakes": mistakes, "warnings": warnings})
     elif profile is not None:
         typer.echo(f"{show.printable(file)}: profile {profile.name} has no mistakes.")
     for mistake in mistakes if not as_json else ():
         typer.echo(str(mistake), err=True)
+    show.warn(warnings if not as_json else ())
     if mistakes:
         raise typer.Exit(REFUSED)
 
@@ -73,6 +78,7 @@ def apply(
                 "profile_conflict", f"Applying it would overwrite: {'; '.join(lines)}. --overwrite does so."
             )
         if found:
+            show.warn(odd(profile) if not as_json else ())
             confirm(f"API {api} goes by this profile from now on.", yes=yes)
             held = limen.act(_apply, api, profile, revision=held.revision, overwrite=overwrite)
     if as_json:
@@ -84,6 +90,7 @@ def apply(
                 "applied": bool(found),
                 "differences": differing,
                 "overwritten": lines,
+                "warnings": odd(profile),
             }
         )
     elif found:

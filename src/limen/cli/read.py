@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import typer
 
 from limen.core.keys import BODY_CHARS, CHECK_CHARS, MAX_KEY_CHARS, checksum, locator
-from limen.core.limits import Limit, read_limit
+from limen.core.limits import Limits, read_limits
 from limen.core.profile_fields import INSTANT, SPAN
 
 _ID = re.compile("[0-9A-Za-z]{12}")
@@ -48,10 +48,10 @@ def duration_s(text: str, option: str) -> int:
         raise typer.BadParameter(f"found {text!r}, allowed: {SPAN.allowed}.", param_hint=option) from None
 
 
-def limit(text: str, name: str, option: str) -> Limit:
-    """A limit: ``5000 per 60 s``."""
+def limits(text: str, name: str, option: str) -> Limits:
+    """Limits: ``5000 per 60 s``, or several, ``100 per 60 s, 5000 per 1 d``; none for ``none``."""
     try:
-        return read_limit(text, name)
+        return () if text == "none" else read_limits(text, name)
     except ValueError as error:
         raise typer.BadParameter(f"{error}.", param_hint=option) from None
 
@@ -62,7 +62,7 @@ def key_id(given: str) -> str:
     Other users of a machine can read the arguments of a process, and a shell keeps them. What was given is not shown.
     """
     if given == "-":
-        return _id_in(_key_text())
+        return _id_in(_secret("Key"))
     if _ID.fullmatch(given) is None:
         found = f"found {len(given)} characters, allowed: a key's 12-character id, or '-' for a key on standard input."
         if len(given) > BODY_CHARS:
@@ -71,9 +71,14 @@ def key_id(given: str) -> str:
     return given
 
 
-def _key_text() -> bytes:
+def token() -> str:
+    """The token of an invitation, from standard input; at a terminal it is asked for, and not shown."""
+    return _secret("Token").decode("utf-8", "replace")
+
+
+def _secret(name: str) -> bytes:
     if sys.stdin.isatty():
-        return str(typer.prompt("Key", hide_input=True, err=True)).strip().encode()
+        return str(typer.prompt(name, hide_input=True, err=True)).strip().encode()
     return sys.stdin.buffer.read(2 * MAX_KEY_CHARS).strip()
 
 

@@ -16,7 +16,7 @@ from limen.cli import show
 from limen.cli.door import opened
 from limen.cli.options import AsJson
 from limen.core.problems import ProblemError
-from limen.drain import Drainer, drain
+from limen.drain import Drainer, work
 from limen.settings import read_settings
 
 _LOOK_S = 0.5
@@ -46,16 +46,20 @@ def serve(
 
 
 def worker(
-    once: Annotated[bool, typer.Option("--once", help="Drain what is there by now, and end.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="Do what is there to do by now, and end.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Drain the gates' journals into the readings.
+    """Drain the gates' journals into the readings, and do the chores.
 
-    Ends at SIGTERM or SIGINT. One worker does its work at a time: where another drains, --once finds nothing to do.
+    The chores: the audit's chain is laid, keys that ended by their date are marked, old replies and changes go. Ends at
+    SIGTERM or SIGINT. One worker does its work at a time: where another is at it, --once finds nothing to do.
     """
     with opened() as app:
         if once:
-            count = drain(app)
+            done = work(app)
+            for error in done.failures.values():
+                raise error
+            count = done.drained
             if as_json:
                 show.json_out({"drained": count})
             else:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields, is_dataclass
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import typer
@@ -13,7 +12,7 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from limen.core.versions import iso_instant
+from limen.core.plain import plain
 
 _UNBOUND = 10_000
 """Columns, where nobody looks: what goes into a pipe or a file is neither folded nor cut."""
@@ -27,19 +26,6 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
-def plain(value: object, name: str = "") -> Any:
-    """*value* as JSON has it. Dataclasses are mappings; numbers called ``…_at`` are moments, ISO 8601 UTC strings."""
-    if is_dataclass(value) and not isinstance(value, type):
-        return {each.name: plain(getattr(value, each.name), each.name) for each in fields(value)}
-    if isinstance(value, Mapping):
-        return {key: plain(content, str(key)) for key, content in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(each) for each in value]
-    if name.endswith("_at") and isinstance(value, int | float):
-        return iso_instant(value)
-    return value
-
-
 def json_out(value: object) -> None:
     """Print *value* as one JSON document, in ASCII, so that no locale garbles it."""
     typer.echo(json.dumps(plain(value), indent=2))
@@ -50,13 +36,22 @@ def one(value: object, *, as_json: bool, leave_out: Sequence[str] = ()) -> None:
     if as_json:
         json_out(value)
         return
+    facts = plain(value)
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
-    for name, content in plain(value).items():
-        if name not in leave_out:
+    for name, content in facts.items():
+        if name not in (*leave_out, "warnings"):
             table.add_row(Text(_label(name)), Text(_cell(name, content)))
     table_out(table)
+    warn(facts.get("warnings", ()))
+
+
+def warn(lines: Iterable[str]) -> None:
+    """Say what is odd, and not wrong, on standard error."""
+    for line in lines:
+        typer.secho("warning: ", fg=typer.colors.YELLOW, bold=True, nl=False, err=True)
+        typer.echo(f"{printable(line)}.", err=True)
 
 
 def many(values: Iterable[object], columns: Sequence[str], *, as_json: bool, nothing: str) -> None:

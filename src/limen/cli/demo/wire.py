@@ -11,7 +11,7 @@ from http.client import HTTPConnection, HTTPException
 from typing import Any
 
 Header = tuple[str, str]
-KEY = re.compile(r"\b(?:fvak|sk|pk)_\w{40,}")
+KEY = re.compile(r"\b(?:fvak|sk|pk|limen)_\w{40,}")
 """What a key looks like."""
 TIMEOUT_S = 15.0
 """How long one answer may take."""

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from limen.cli.demo.cast import key_of
 from limen.cli.demo.ground import CommandFailed
 from limen.cli.demo.lines.refused import lacks_scope
-from limen.cli.demo.rules import SUNSET
+from limen.cli.demo.rules import ACTIVE, DEPRECATED, SUNSET
 from limen.cli.demo.scene import Scene, said
 from limen.cli.demo.tour import Line
-from limen.cli.demo.wants import Claim, Want, equal, matching, members, text
-from limen.cli.demo.wire import Answer
+from limen.cli.demo.wants import Claim, Want, equal, matching, members, text, whole
+from limen.cli.demo.wire import Answer, ask
 
 
 def _passes(scene: Scene, answer: Answer) -> Claim:
@@ -47,6 +47,37 @@ def _suspended(scene: Scene) -> Iterator[Claim]:
     yield scene.refused(403, "owner_suspended").of(scene.ask("suspended"))
 
 
+def _reactivated(scene: Scene) -> Iterator[Claim]:
+    """Staff wake the key that was put to sleep, over the management API."""
+    command = ("keys", "issue", "limen", "staff", "--name", "tour", "--class", "staff", "--scope", "write:keys")
+    scene.keys["staff"] = staff = key_of(scene.limen(*command))
+    path, bearer = f"/v1/keys/{scene.keys['asleep'].key_id}/reactivate", [("Authorization", f"Bearer {staff.text}")]
+    answer = ask(scene.at.public, "POST", path, bearer)
+    yield Want("200, and the key is active", 200, body=members({"state": "active"}, others=True)).of(answer)
+    yield _passes(scene, scene.ask("asleep"))
+
+
+def _blocked(scene: Scene) -> Iterator[Claim]:
+    """Staff block a key, and lift the block again; then the key sleeps again, as later lines have it."""
+    key = scene.keys["asleep"].key_id
+    made = scene.limen("measures", "block", "--api", "creator", "--key", key, "--reason", "the tour", "--yes")
+    yield scene.refused(403, "access_blocked").of(scene.ask("asleep"))
+    scene.limen("measures", "lift", made["measure"])
+    yield from _deactivated(scene)
+
+
+def _brownout(scene: Scene) -> Iterator[Claim]:
+    """A deprecated version does not work for some minutes, until that is cancelled."""
+    command = ("versions", "brownout", "creator", DEPRECATED, "--at", "now", "--for", "5 min", "--status", "503")
+    made = scene.limen(*command)
+    body = members({"code": "version_brownout", "nextVersion": ACTIVE}, others=True)
+    want = Want("503 version_brownout", 503, {"Retry-After": whole(1, 300)}, body)
+    yield want.of(scene.ask("main", version=DEPRECATED))
+    scene.limen("versions", "cancel-brownout", "creator", made["brownouts"][0]["brownout"])
+    passes = Want("200", 200, body=members({"uuid": text}, others=True))
+    yield passes.of(scene.ask("main", version=DEPRECATED))
+
+
 def _one_way(scene: Scene) -> Iterator[Claim]:
     """A version that was sunset is not deprecated once more, which would bring it back (R57)."""
     try:
@@ -72,6 +103,9 @@ CHANGES = (
     Line("a second key ends the first", _second_key),
     Line("a key is revoked between two requests", _revoked),
     Line("a key is deactivated between two requests", _deactivated),
+    Line("the same key is reactivated over the management API", _reactivated),
+    Line("a key is blocked, and the block lifted", _blocked),
+    Line("a version has a brownout, which is cancelled", _brownout),
     Line("an owner is suspended between two requests", _suspended),
     Line("a sunset version is to come back", _one_way),
     Line("a key's scopes are edited in the database", _scopes_stay),
