@@ -112,7 +112,7 @@ class Settings:
         None,
         _path,
         "a file",
-        "The ends of keys, for 'limen restore'. Default: the database's path and '.tombstones'; better on another disk.",
+        "The ends of keys, for 'limen restore'. Default: the database's path and '.tombstones'; better elsewhere.",
     )
     apis: tuple[str, ...] = _setting(
         (), _names, "names, separated by commas", "The APIs that this server's gate decides for. Default: every API."
