@@ -108,6 +108,7 @@ class GateHouse:
         self.cold.close()
         self.gate.strangers.flush()
         self.gate.journal.close()
+        fcntl.flock(self.lock, fcntl.LOCK_UN)  # closing is not enough: a child forked meanwhile has it open too
         os.close(self.lock)
 
 
@@ -286,7 +287,7 @@ class App:
             os.close(house.lock)
         self.gates = {}
         self.store.engine.dispose(close=False)
-        self._leave()
+        self._leave(os.close)  # it stays locked: it is the parent's
 
     def close(self) -> None:
         """Let go of everything. The installation stays as it is."""
@@ -295,11 +296,11 @@ class App:
             house.close()
         self.gates = {}
         self.store.engine.dispose()
-        self._leave()
+        self._leave(presence.leave)
 
-    def _leave(self) -> None:
+    def _leave(self, let_go: Callable[[int], None]) -> None:
         if self._present is not None:
-            os.close(self._present)
+            let_go(self._present)
             self._present = None
 
 
