@@ -63,13 +63,20 @@ class Public:
             await problem(send, "not_found", _KEY_IN_ADDRESS)
             return
         path, method = scope.get("raw_path") or scope["path"].encode(), scope["method"].encode()
-        allowed = [name for name in (*METHODS, "HEAD") if self._routes.find(name.encode(), path) is not None]
+        allowed = self._allowed(path)
         if allowed and method.decode("latin-1") not in allowed:
             await problem(send, "method_not_allowed", headers=((b"allow", ", ".join(allowed).encode()),))
             return
         act_for = [value.decode("latin-1") for name, value in scope["headers"] if name == b"limen-act-for"]
         headers = with_scheme(scope["headers"], scope["path"])
         await self._management({**scope, "headers": headers, ACT_FOR: act_for}, receive, send)
+
+    def _allowed(self, path: bytes) -> list[str]:
+        """The methods that the address *path* answers: where a template is the very address, those of that template."""
+        found = {name: self._routes.find(name.encode(), path) for name in (*METHODS, "HEAD")}
+        known = {name: operation for name, operation in found.items() if operation is not None}
+        exact = [name for name, operation in known.items() if operation.path.encode() == path]
+        return exact or list(known)
 
     def _readable(self) -> bool:
         try:

@@ -290,3 +290,9 @@ async def test_a_key_that_is_sent_where_none_belongs_is_repeated_nowhere(house: 
     drain(house.app)
     for path in house.path.parent.rglob("*"):
         assert not path.is_file() or text[17:].encode() not in path.read_bytes(), path
+
+
+async def test_a_literal_address_answers_its_own_methods_alone(staff: Caller) -> None:
+    """``/keys/batch`` is no key's address, although ``/keys/{key}`` fits it."""
+    answer = await staff("GET", "/keys/batch")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
