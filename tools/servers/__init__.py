@@ -1,0 +1,1 @@
+"""Real servers, from the wheels that carry them: on loopback only, for tests and benchmarks."""
