@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import hypothesis
@@ -12,11 +13,11 @@ import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from limen.app import App
     from limen.control.keys import Issued
     from limen.core.profile import Profile
+    from limen.settings import Settings
     from tools.servers.postgres import Postgres
 
 # A deadline for each example fails on a busy machine for no fault of the code; the timeout of the whole test stays.
@@ -47,16 +48,62 @@ def postgres() -> Iterator[Postgres]:
         server.remove()
 
 
+BOTH = ("control", "gate", "guard", "http")
+"""The folders whose tests run on both databases, wherever they ask for an installation."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test of an installation is run on SQLite and on PostgreSQL, but for one that is marked ``sqlite``."""
+    asked = "installation" in metafunc.fixturenames
+    folder = metafunc.definition.path.relative_to(Path(__file__).parent).parts[0]
+    if asked and folder in BOTH and metafunc.definition.get_closest_marker("sqlite") is None:
+        metafunc.parametrize("store_kind", ["sqlite", "postgresql"], indirect=True)
+
+
 @pytest.fixture
-def installation(tmp_path: Path, _initialised: Path) -> Iterator[App]:
-    """A new installation, in real files in ``tmp_path``, with nothing in it yet. 10 ms."""
+def store_kind(request: pytest.FixtureRequest) -> str:
+    """``sqlite`` or ``postgresql``."""
+    return getattr(request, "param", "sqlite")
+
+
+@pytest.fixture(scope="session")
+def _in_postgresql(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """The folder and the database of an installation on PostgreSQL, to be copied."""
+    from limen.app import App
+
+    folder, name = tmp_path_factory.mktemp("clustered"), postgres.create()
+    App.initialise(_clustered(folder, postgres.url(name))).close()
+    return folder, name
+
+
+def _clustered(folder: Path, url: str) -> Settings:
+    """Where an installation on PostgreSQL lies that has its files in *folder*."""
+    from limen.settings import Settings
+
+    named = {"pepper_file": folder / "limen.db.pepper", "tombstones": folder / "limen.db.tombstones"}
+    return Settings(database_url=url, state=folder / "limen.db.state", **named)
+
+
+@pytest.fixture
+def installation(tmp_path: Path, store_kind: str, request: pytest.FixtureRequest) -> Iterator[App]:
+    """A new installation, in real files in ``tmp_path``, with nothing in it yet. 10 ms; on PostgreSQL 50."""
     from limen.app import App
     from limen.settings import Settings
 
-    shutil.copytree(_initialised, tmp_path, dirs_exist_ok=True)
-    app = App.open(Settings(database_url=f"sqlite:///{tmp_path}/limen.db"))
+    if store_kind == "sqlite":
+        shutil.copytree(request.getfixturevalue("_initialised"), tmp_path, dirs_exist_ok=True)
+        app = App.open(Settings(database_url=f"sqlite:///{tmp_path}/limen.db"))
+        yield app
+        app.close()
+        return
+    server: Postgres = request.getfixturevalue("postgres")
+    folder, template = request.getfixturevalue("_in_postgresql")
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    name = server.create(template)
+    app = App.open(_clustered(tmp_path, server.url(name)))
     yield app
     app.close()
+    server.drop(name)
 
 
 @functools.cache

@@ -48,6 +48,7 @@ WATCH_S = 0.5
 """How often a process with gates looks whether the state folder is still the one it was."""
 
 _END = 2**62  # a change that no change log has reached
+_NEVER = (1,)  # an epoch that is always odd: every check asks the database
 
 
 class _Records:
@@ -137,9 +138,9 @@ class App:
         put in its place.
         """
         settings = settings or read_settings()
-        if not settings.database_path.exists():
+        if settings.on_one_host and not settings.database_path.exists():
             raise ProblemError("store_not_ready", f"There is no database {settings.database_path}. Run 'limen init'.")
-        folder = installation.require_folder(settings.state_folder)
+        folder = installation.require_folder(settings.state_folder, epoch=settings.on_one_host)
         present = None if alone else presence.enter(folder)
         with ExitStack() as undone:
             if present is not None:
@@ -173,7 +174,7 @@ class App:
     def initialise(cls, settings: Settings) -> App:
         """A new installation: state folder, pepper, database. What is there already stays as it is."""
         if not settings.pepper_path.exists():
-            if settings.database_path.exists():
+            if _is_there(settings):
                 raise ProblemError("pepper_wrong", f"The database is there, its pepper {settings.pepper_path} is not.")
             pepper.write_new(settings.pepper_path, secrets.token_bytes)
         pepper.read(settings.pepper_path)  # before anything is made
@@ -189,13 +190,13 @@ class App:
         app = cls(settings, store, _ring(settings, store))
         with store.write(app._tx(Actor("terminal", "init"))) as tx:
             pepper.remember(tx.connection, pepper.read(settings.pepper_path), tx.now)
-            installation.remember(
-                tx.connection,
-                settings.state_folder,
-                database=settings.database_path,
-                new_id=draw_id(tx.entropy),
-                now=tx.now,
-            )
+            new_id = draw_id(tx.entropy)
+            if settings.on_one_host:
+                installation.remember(
+                    tx.connection, settings.state_folder, database=settings.database_path, new_id=new_id, now=tx.now
+                )
+            else:
+                installation.join(tx.connection, settings.state_folder, new_id=new_id, now=tx.now)
             if store.tombstones is not None and not store.tombstones.goes_on(tx.connection):
                 tx.tombstone("series", "", "begun")
         app.close()
@@ -243,7 +244,8 @@ class App:
 
     def _watch(self) -> None:
         """While there are gates: none of them answers by an epoch that nobody moves any more."""
-        while self.gates and self.store.epoch.stands():
+        epoch = self.store.epoch
+        while self.gates and (epoch is None or epoch.stands()):
             sleep(WATCH_S)
         for house in list(self.gates.values()):
             house.cold.close_down()
@@ -270,7 +272,7 @@ class App:
         directory.clear(head)
         gate = Gate(
             rules,
-            Lease(self.store.epoch.cell),
+            Lease(_NEVER if self.store.epoch is None else self.store.epoch.cell),
             directory=directory,
             counters=MemoryCounters(),
             journal=journal,
@@ -305,8 +307,22 @@ class App:
 
 
 def _store(settings: Settings) -> Store:
-    laid = tombstones.Tombstones(settings.tombstones_path)
-    return Store(open_engine(settings.database_url), Epoch(settings.state_folder), laid)
+    """On PostgreSQL tombstones are laid where a setting says where: they have to be one file for all hosts."""
+    on_one_host = settings.on_one_host
+    laid = tombstones.Tombstones(settings.tombstones_path) if on_one_host or settings.tombstones is not None else None
+    return Store(open_engine(settings.database_url), Epoch(settings.state_folder) if on_one_host else None, laid)
+
+
+def _is_there(settings: Settings) -> bool:
+    """Whether there is a database with a schema in it. Raises StoreDown where that cannot be told."""
+    if settings.on_one_host:
+        return settings.database_path.exists()
+    store = Store(open_engine(settings.database_url), None)
+    try:
+        with store.read() as connection:
+            return schema.revision(connection) is not None
+    finally:
+        store.engine.dispose()
 
 
 def _ring(settings: Settings, store: Store) -> Ring:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, fields
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 from limen.core.problems import ProblemError
 
@@ -71,9 +71,12 @@ def _listen(value: str) -> str:
     return value
 
 
-def _sqlite_url(value: str) -> str:
-    scheme, slashes, path = value.partition(":///")
-    if (scheme, slashes) != ("sqlite", ":///") or path in ("", ":memory:") or "?" in path:
+def _database_url(value: str) -> str:
+    scheme, _, rest = value.partition("://")
+    file = rest.removeprefix("/")
+    if scheme == "sqlite" and rest.startswith("/") and file not in ("", ":memory:") and "?" not in file:
+        return value
+    if scheme != "postgresql" or not urlsplit(value).path.strip("/"):
         raise ValueError
     return value
 
@@ -101,9 +104,17 @@ def _setting(default: Any, read: Callable[[str], Any], allowed: str, reason: str
 class Settings:
     """How this installation runs. Frozen: what may change while it runs lies in the database."""
 
-    database_url: str = _setting("sqlite:///limen.db", _sqlite_url, "sqlite:///FILE", "One file, nothing to install.")
+    database_url: str = _setting(
+        "sqlite:///limen.db",
+        _database_url,
+        "sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE",
+        "One file, nothing to install; PostgreSQL for more than one host.",
+    )
     state: Path | None = _setting(
-        None, _path, "a folder", "Epoch, locks and journal. Default: the database's path with '.state' added."
+        None,
+        _path,
+        "a folder",
+        "Locks, epoch, journal. Default: the database's path with '.state' added; on PostgreSQL 'limen.state'.",
     )
     pepper_file: Path | None = _setting(
         None, _path, "a file, mode 0600", "Default: the database's path with '.pepper' added; keep a copy elsewhere."
@@ -178,22 +189,39 @@ class Settings:
     @property
     def state_folder(self) -> Path:
         """Where epoch, locks and journal lie."""
-        return self.state or Path(f"{self.database_path}.state")
+        return self.state or Path(f"{self._stem}.state")
 
     @property
     def pepper_path(self) -> Path:
         """Where the peppers lie."""
-        return self.pepper_file or Path(f"{self.database_path}.pepper")
+        return self.pepper_file or Path(f"{self._stem}.pepper")
 
     @property
     def tombstones_path(self) -> Path:
         """Where the tombstones lie."""
-        return self.tombstones or Path(f"{self.database_path}.tombstones")
+        return self.tombstones or Path(f"{self._stem}.tombstones")
+
+    @property
+    def on_one_host(self) -> bool:
+        """Whether the database is a SQLite file: all processes of the installation are on its host."""
+        return self.database_url.startswith("sqlite:")
 
     @property
     def database_path(self) -> Path:
-        """The SQLite file."""
+        """The SQLite file. Raises SettingError where the database is none."""
+        if not self.on_one_host:
+            raise SettingError("LIMEN_DATABASE_URL", self.database_url, "sqlite:///FILE, for what works on its file")
         return Path(unquote(self.database_url.removeprefix("sqlite:///")))  # as the engine reads it
+
+    @property
+    def database_shown(self) -> str:
+        """The database as it may be shown: without a password."""
+        return _USER_INFO.sub("//…@", self.database_url)
+
+    @property
+    def _stem(self) -> Path:
+        """What the names of the files beside the database begin with."""
+        return self.database_path if self.on_one_host else Path("limen")
 
 
 def read_settings(environment: Mapping[str, str] | None = None, folder: Path | None = None) -> Settings:

@@ -11,7 +11,7 @@ from limen.core.people import Actor
 from limen.core.problems import ProblemError
 from limen.core.verdict import Ask
 from limen.db.transaction import Snapshot, Tx
-from tests.db.dump import Dump, dump, rows
+from tests.db.dump import Dump, dump, place_of, rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +35,7 @@ class Desk:
 
     def __init__(self, app: App) -> None:
         self.app = app
-        self.path = app.settings.database_path
+        self.path = place_of(app)
         self.now = float(int(app.clock.read()[0]) + 3600)
         """Wall clock, Unix seconds: later than whatever the fixtures did."""
         self.actor = Actor("terminal", "tester")
@@ -71,8 +71,9 @@ class Desk:
 
     @property
     def epoch(self) -> int:
-        """The store's epoch."""
-        return self.app.store.epoch.cell[0]
+        """What tells gates that something has changed: the epoch; on PostgreSQL the change log alone."""
+        epoch = self.app.store.epoch
+        return epoch.cell[0] if epoch is not None else self.rows("select seq from change_head")[0][0]
 
     def rows(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
         """What *statement* finds."""
@@ -81,8 +82,8 @@ class Desk:
     def said(self) -> list[Said]:
         """All that was ever done, in its order. Each row of the audit has its event, of the same moment."""
         found = self.rows(
-            "select verb, event, api, subject, audit.at, outbox.at, json_extract(payload, '$.api'),"
-            " json_extract(payload, '$.subject') from audit left join outbox on outbox.id = audit.id order by audit.id"
+            "select verb, event, api, subject, audit.at, outbox.at, payload->>'api',"
+            " payload->>'subject' from audit left join outbox on outbox.id = audit.id order by audit.id"
         )
         assert self.rows("select count(*) from outbox") == [(len(found),)]
         for _, _, api, subject, at, told_at, told_api, told_subject in found:

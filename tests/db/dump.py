@@ -5,26 +5,46 @@ from __future__ import annotations
 import re
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psycopg
+
 if TYPE_CHECKING:
-    from pathlib import Path
+    from limen.app import App
 
 Dump = dict[str, list[tuple[Any, ...]]]
+Place = Path | str
+"""A SQLite file, or the URL of a PostgreSQL database."""
 
 
-def dump(path: Path) -> Dump:
-    """Every row of every table of the SQLite file *path*, in a fixed order."""
-    with closing(sqlite3.connect(path)) as connection:
+def place_of(app: App) -> Place:
+    """Where the database of *app* is."""
+    return app.settings.database_path if app.settings.on_one_host else app.settings.database_url
+
+
+def dump(place: Place) -> Dump:
+    """Every row of every table, in a fixed order."""
+    if isinstance(place, str):
+        with psycopg.connect(place) as server:
+            names = server.execute(
+                "select relname from pg_class where relkind in ('r', 'p') and not relispartition "
+                "and relnamespace = 'public'::regnamespace"
+            ).fetchall()
+            return {name: sorted(server.execute(f'select * from "{name}"').fetchall(), key=repr) for (name,) in names}
+    with closing(sqlite3.connect(place)) as connection:
         assert connection.execute("pragma integrity_check").fetchall() == [("ok",)]
         assert connection.execute("pragma foreign_key_check").fetchall() == []
         names = connection.execute("select name from sqlite_master where type = 'table'").fetchall()
         return {name: sorted(connection.execute(f'select * from "{name}"').fetchall(), key=repr) for (name,) in names}
 
 
-def rows(path: Path, statement: str, *values: Any) -> list[tuple[Any, ...]]:
-    """What *statement* finds in the SQLite file *path*."""
-    with closing(sqlite3.connect(path)) as connection:
+def rows(place: Place, statement: str, *values: Any) -> list[tuple[Any, ...]]:
+    """What *statement* finds; its values stand in it as ``?``."""
+    if isinstance(place, str):
+        with psycopg.connect(place) as server:
+            return server.execute(statement.replace("%", "%%").replace("?", "%s"), values).fetchall()
+    with closing(sqlite3.connect(place)) as connection:
         return connection.execute(statement, values).fetchall()
 
 

@@ -53,7 +53,7 @@ def init(
     stated = load(profile) if profile else None
     settings = read_settings()
     places = {
-        "database": settings.database_path,
+        **({"database": settings.database_path} if settings.on_one_host else {}),
         "pepper": settings.pepper_path,
         "state": settings.state_folder,
     }
@@ -137,9 +137,10 @@ def migrate(as_json: AsJson = False) -> None:
     The schema is changed in one transaction, or not at all. Back the database up before.
     """
     settings = read_settings()
-    if not settings.database_path.exists():
+    if settings.on_one_host and not settings.database_path.exists():
         raise ProblemError("store_not_ready", f"There is no database {settings.database_path}. Run 'limen init'.")
-    store = Store(open_engine(settings.database_url), Epoch(installation.require_folder(settings.state_folder)))
+    folder = installation.require_folder(settings.state_folder, epoch=settings.on_one_host)
+    store = Store(open_engine(settings.database_url), Epoch(folder) if settings.on_one_host else None)
     try:
         with store.read() as connection:
             before = schema.revision(connection)

@@ -1,4 +1,8 @@
-"""The engine and its transactions. One write transaction at a time; what it changed, it says in the change log."""
+"""The engine and its transactions. One write transaction at a time; what it changed, it says in the change log.
+
+On SQLite an epoch beside the file orders writers and tells gates of changes; on PostgreSQL the database does both
+(ADR 0019).
+"""
 
 from __future__ import annotations
 
@@ -31,7 +35,11 @@ def sqlite_path(url: str) -> Path:
 
 
 def open_engine(url: str) -> Engine:
-    """An engine on the SQLite file of *url*: WAL, foreign keys, durable commits, transactions that begin as meant."""
+    """An engine on the database of *url*: durable commits, foreign keys, transactions that begin as meant."""
+    if make_url(url).get_backend_name() == "postgresql":
+        from limen.db.postgresql import open_postgresql  # here: an installation on SQLite needs no driver for it
+
+        return open_postgresql(url)
     sqlite_path(url)
     engine = create_engine(
         url,
@@ -65,39 +73,63 @@ def store_errors() -> Iterator[None]:
     except PoolTimeout as error:
         raise StoreDown("Every connection to the database is in use.") from error
     except DBAPIError as error:
-        if error.connection_invalidated or type(error.orig) is sqlite3.DatabaseError:  # the latter: no database at all
+        # The second: no database at all. The third: it ended our transaction, because we stood still.
+        gone = error.connection_invalidated or type(error.orig) is sqlite3.DatabaseError
+        if gone or getattr(error.orig, "sqlstate", None) == "25P03":
             raise StoreDown(f"The database answered: {error.orig}.") from error
         raise
 
 
-class Store:
-    """The database of one installation, the epoch beside it, and the tombstones outside; without them none are laid."""
+_READS = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
 
-    def __init__(self, engine: Engine, epoch: Epoch, tombstones: Tombstones | None = None) -> None:
+
+class Store:
+    """The database of one installation, and the tombstones outside; without them none are laid.
+
+    *epoch*: beside a SQLite file. None for PostgreSQL, where processes hold leases.
+    """
+
+    def __init__(self, engine: Engine, epoch: Epoch | None, tombstones: Tombstones | None = None) -> None:
         self.engine, self.epoch, self.tombstones = engine, epoch, tombstones
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A read transaction: one snapshot from its first statement on. Raises StoreDown."""
-        with store_errors(), self.engine.connect() as connection, connection.begin():
-            yield connection
+        with store_errors(), self.engine.connect() as plain:
+            connection = plain if self.epoch is not None else plain.execution_options(**_READS)
+            with connection.begin():
+                yield connection
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Within, this is the one that writes: at once on SQLite, on PostgreSQL from its first statement on."""
+        with store_errors(), self.epoch.held() if self.epoch is not None else nullcontext():
+            yield
+
+    def commit(self, connection: Connection, transaction: Transaction, *, changed: bool) -> None:
+        """Commit. If gates are to know of it (*changed*), the epoch is odd meanwhile, or those that listen are told."""
+        if self.epoch is not None:
+            with self.epoch.moving() if changed else nullcontext():
+                transaction.commit()
+            return
+        if changed:
+            connection.exec_driver_sql("notify limen_changes")
+        transaction.commit()
 
     @contextmanager
     def write(self, new_tx: NewTx) -> Iterator[Tx]:
         """A write transaction: committed, durably, when the block ends; undone when it raises. Raises StoreDown.
 
-        When it changed what gates know, the epoch is odd while it commits and even after. Every end in it is in the
-        tombstones, durably, before it commits: where that cannot be done, it does not.
+        Every end in it is in the tombstones, durably, before it commits: where that cannot be done, it does not.
         """
-        with store_errors(), self.epoch.held(), self.engine.connect() as plain:
+        with self.turn(), self.engine.connect() as plain:
             connection = plain.execution_options(limen_writes=True)
             transaction = connection.begin()
             try:
                 tx = new_tx(connection)
                 yield tx
                 revivals, place = self._lay_ends(tx)
-                with self.epoch.moving() if tx.changed else nullcontext():
-                    transaction.commit()
+                self.commit(connection, transaction, changed=tx.changed)
             except BaseException:
                 undo(connection, transaction)
                 raise

@@ -20,9 +20,9 @@ def make_folder(folder: Path) -> None:
         raise ProblemError("store_not_ready", f"The state folder {folder} cannot be made: {error.strerror}.") from error
 
 
-def require_folder(folder: Path) -> Path:
-    """*folder*. Raises ProblemError where it is not there."""
-    if not (folder / FILE).exists() or not (folder / "epoch").exists():
+def require_folder(folder: Path, *, epoch: bool = True) -> Path:
+    """*folder*. Raises ProblemError where it is not there. *epoch*: it has one, as beside every SQLite file."""
+    if not (folder / FILE).exists() or (epoch and not (folder / "epoch").exists()):
         raise ProblemError(
             "store_not_ready", f"The state folder {folder} is not there. Run 'limen init' to make it anew."
         )
@@ -54,6 +54,19 @@ def remember(connection: Connection, folder: Path, *, database: Path, new_id: st
             )
         connection.execute(update(installation).values(id=new_id, **places))
     name_folder(folder, new_id)
+
+
+def join(connection: Connection, folder: Path, *, new_id: str, now: float) -> None:
+    """Database and folder carry the same id; on PostgreSQL every host has a folder of its own.
+
+    Raises ProblemError where the folder belongs to another database.
+    """
+    found = id_in(connection)
+    if id_of(folder) not in ("", found):
+        raise _belongs_elsewhere(folder)
+    if not found:
+        connection.execute(insert(installation).values(id=new_id, created_at=now, folder="", database=""))
+    name_folder(folder, found or new_id)
 
 
 def id_of(folder: Path) -> str:

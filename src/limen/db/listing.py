@@ -1,8 +1,10 @@
 """Lists of keys: a page costs what it shows, however many keys there are.
 
 A list is walked along the index that has its order (``limen.db.walks``), or along several of its parts at once, an
-*arm* each, whose rows SQLite merges as it goes: nothing is sorted. What no index answers is looked at row by row, at
-most ``MOST`` rows a page, so that no page takes long. Such a page may be short, or empty, and still have a next.
+*arm* each, whose rows the database merges as it goes: nothing is sorted. What no index answers is looked at row by
+row, at most ``MOST`` rows a page, so that no page takes long. Such a page may be short, or empty, and still have a next.
+
+SQLite is told which index to take; PostgreSQL finds it by what the rows are compared with and ordered by.
 """
 
 from __future__ import annotations
@@ -47,6 +49,8 @@ class _List:
     order: Sequence[str]
     falling: bool
     rest: Sequence[Condition]
+    told: bool
+    """Whether the database is told which index to take."""
 
     @property
     def name(self) -> str:
@@ -99,7 +103,7 @@ def _asked(connection: Connection, wanted: Wanted, states: Collection[str], now:
     ]
     all_of = conditions(wanted, spans, states, now)
     rest = [each for each in all_of if not all(each.answered_by(walk) for walk in ways)]
-    return _List(arms, ways[0].order, falling, rest)
+    return _List(arms, ways[0].order, falling, rest, connection.dialect.name == "sqlite")
 
 
 def _ways(wanted: Wanted, spans: Mapping[str, Span], states: Collection[str]) -> tuple[tuple[Walk, ...], bool]:
@@ -162,6 +166,8 @@ def _combined(connection: Connection, walk: Walk, known: Mapping[str, str]) -> l
         f"here.{column} || {'char(1114111)' if column == columns[-1] else repr('')}" for column in columns
     )
     where = " and ".join([walk.only, *(f"{column} = :{column}" for column in known)])
+    if connection.dialect.name != "sqlite":
+        return _seeked(connection, known, order, f"from keys where {where}")
     index = f"from keys indexed by {walk.index} where {where}"
     # What is pasted together are names of limen.db.walks.
     statement = f"""
@@ -172,6 +178,23 @@ def _combined(connection: Connection, walk: Walk, known: Mapping[str, str]) -> l
             from entered join keys as here on here.rowid = entered.id
         )
         select {order} from entered join keys on keys.rowid = entered.id
+    """  # noqa: S608
+    return [dict(known) | row._asdict() for row in connection.execute(text(statement), dict(known))]
+
+
+def _seeked(connection: Connection, known: Mapping[str, str], order: str, source: str) -> list[dict[str, Any]]:
+    """As ``_combined``, on PostgreSQL: it goes by the whole index, and seeks behind a row, without being led to it."""
+    last = ", ".join(f"entered.{column}" for column in order.split(", "))
+    # What is pasted together are names of limen.db.walks.
+    statement = f"""
+        with recursive entered as (
+            (select {order} {source} order by {order} limit 1)
+            union all
+            select behind.* from entered, lateral (
+                select {order} {source} and ({order}) > ({last}) order by {order} limit 1
+            ) as behind
+        )
+        select {order} from entered
     """  # noqa: S608
     return [dict(known) | row._asdict() for row in connection.execute(text(statement), dict(known))]
 
@@ -259,7 +282,8 @@ def _select(asked: _List, arm: _Arm, shown: str, window: _Window, words: _Words)
         parts.append(condition.sql)
         words.values.update(condition.values)
     # What is pasted together are names and conditions of this file and its neighbours; what is asked for is bound.
-    return f"select {shown} from keys indexed by {arm.walk.index} where {' and '.join(parts)}"  # noqa: S608
+    source = f"keys indexed by {arm.walk.index}" if asked.told else "keys"
+    return f"select {shown} from {source} where {' and '.join(parts)}"  # noqa: S608
 
 
 def _bounds(asked: _List, arm: _Arm, window: _Window, words: _Words) -> Iterator[str]:

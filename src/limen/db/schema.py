@@ -5,20 +5,19 @@ Alembic takes half a second to load, so only what upgrades loads it.
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, column, inspect, select, table
 
 from limen.core.problems import ProblemError
-from limen.db.engine import Store, store_errors, undo
+from limen.db.engine import Store, undo
 
 if TYPE_CHECKING:
     from alembic.migration import MigrationContext
     from alembic.script import ScriptDirectory
 
-HEAD = "0002"
+HEAD = "0003"
 """The revision that this release works with: the last of ``migrations/versions``, as a test says."""
 
 
@@ -46,7 +45,7 @@ def upgrade(store: Store) -> list[str]:
     Raises ProblemError where the database is of a later release.
     """
     scripts = _scripts()
-    with store_errors(), store.epoch.held(), store.engine.connect() as plain:
+    with store.turn(), store.engine.connect() as plain:
         connection = plain.execution_options(limen_writes=True)
         transaction = connection.begin()
         try:
@@ -54,8 +53,7 @@ def upgrade(store: Store) -> list[str]:
             if at is not None and at not in {script.revision for script in scripts.walk_revisions()}:
                 raise ProblemError("store_not_ready", f"The database is at revision {at}, of a later release of Limen.")
             went = _migrate(connection, scripts)
-            with store.epoch.moving() if went else nullcontext():  # who had the database open reads everything anew
-                transaction.commit()
+            store.commit(connection, transaction, changed=bool(went))  # who had it open reads everything anew
         except BaseException:
             undo(connection, transaction)
             raise

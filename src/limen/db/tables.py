@@ -16,15 +16,21 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     Table,
-    Text,
+    false,
     text,
 )
 
+from limen.db.columns import Serial, Text, metadata
+from limen.db.usage_tables import disregards, journal_marks, outcomes, readings, refusals
 from limen.db.walks import INDEXES, OWNER
 
-metadata = MetaData()
+__all__ = [  # those of usage are a page of their own
+    "apis", "audit", "audit_links", "audit_personal", "brownouts", "change_head", "changes", "disregards",
+    "installation", "invitations", "journal_marks", "key_requests", "keys", "measures", "members", "metadata", "nodes",
+    "outbox", "outcomes", "owners", "pepper_secrets", "peppers", "profiles", "readings", "refusals", "replies",
+    "run_settings", "standings", "tombstone_head", "versions",
+]  # fmt: skip
 
 installation = Table(  # one row: which state folder belongs to this database
     "installation",
@@ -71,6 +77,20 @@ changes = Table(  # the change log: what gates have to forget
     Column("api", Text, nullable=False),  # empty: every API
     Column("subject", LargeBinary, nullable=False),
     Column("at", Double, nullable=False),
+)
+
+nodes = Table(  # on PostgreSQL: the processes with gates, and what each has applied
+    "nodes",
+    metadata,
+    Column("node", Text, primary_key=True),  # one process from its registration on; after its death it is another
+    Column("host", Text, nullable=False),
+    Column("process", Integer, nullable=False),
+    Column("apis", Text, nullable=False),
+    Column("lease_s", Double, nullable=False),
+    Column("applied", BigInteger, nullable=False),  # the change up to which all of its gates are right
+    Column("registered_at", Double, nullable=False),
+    Column("renewed_at", Double, nullable=False),
+    Column("dead_at", Double),  # whoever changed something waited for it in vain
 )
 
 apis = Table(
@@ -125,7 +145,12 @@ owners = Table(
     CheckConstraint("erased_at is null or suspended_at is not null", name="owner_erased"),
     Index("owners_by_kind", "kind", "owner"),
     Index("owners_by_name", "folded", "owner"),
-    Index("owners_suspended", "owner", sqlite_where=text("suspended_at is not null")),
+    Index(
+        "owners_suspended",
+        "owner",
+        sqlite_where=text("suspended_at is not null"),
+        postgresql_where=text("suspended_at is not null"),
+    ),
 )
 
 standings = Table(  # an owner's plan, place on the allow-list and own limit on one API
@@ -202,11 +227,14 @@ keys = Table(
     Column("last_used_at", Double),
     Column("limited_at", Double),  # refused for its limit since then, and not admitted since
     Column("leaked_at", Double),  # when it was first reported as leaked
-    Column("weak", Boolean, nullable=False, server_default=text("0")),  # imported, and easier to guess than ours
+    Column("weak", Boolean, nullable=False, server_default=false()),  # imported, and easier to guess than ours
     CheckConstraint("state in ('active', 'inactive', 'expired', 'revoked')", name="key_state"),
     CheckConstraint("slot is null or (state = 'active' and slot = api || ':' || owner)", name="key_slot"),
     Index("keys_by_owner", *OWNER.by, *OWNER.order),
-    *(Index(walk.index, *walk.by, *walk.order, sqlite_where=text(walk.only)) for walk in INDEXES),
+    *(
+        Index(walk.index, *walk.by, *walk.order, sqlite_where=text(walk.only), postgresql_where=text(walk.only))
+        for walk in INDEXES
+    ),
 )
 
 key_requests = Table(  # keys that were asked for, and what staff decided
@@ -294,7 +322,7 @@ replies = Table(  # what was answered to a write that carried an Idempotency-Key
 audit = Table(
     "audit",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", Serial, primary_key=True),
     Column("at", Double, nullable=False),
     Column("actor", Text, nullable=False),
     Column("verb", Text, nullable=False),
@@ -311,7 +339,7 @@ audit = Table(
 audit_personal = Table(  # what is personal in the audit: erasing it leaves the chain whole (R73)
     "audit_personal",
     metadata,
-    Column("id", Integer, ForeignKey("audit.id"), primary_key=True),
+    Column("id", Serial, ForeignKey("audit.id"), primary_key=True),
     Column("field", Text, primary_key=True),
     Column("salt", LargeBinary, nullable=False),
     Column("value", Text, nullable=False),
@@ -322,7 +350,7 @@ audit_links = Table(  # the chain over the audit's rows, laid by the worker in i
     "audit_links",
     metadata,
     Column("position", BigInteger, primary_key=True, autoincrement=False),
-    Column("id", Integer, ForeignKey("audit.id"), nullable=False, unique=True),
+    Column("id", Serial, ForeignKey("audit.id"), nullable=False, unique=True),
     Column("digest", LargeBinary, nullable=False),
     Column("at", Double, nullable=False),
 )
@@ -330,65 +358,9 @@ audit_links = Table(  # the chain over the audit's rows, laid by the worker in i
 outbox = Table(
     "outbox",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", Serial, primary_key=True),
     Column("at", Double, nullable=False),
     Column("event", Text, nullable=False),
     Column("payload", JSON, nullable=False),
     Column("delivered_at", Double),
-)
-
-readings = Table(  # one recorded decision on a known key
-    "readings",
-    metadata,
-    Column("incarnation", BigInteger, primary_key=True),
-    Column("number", BigInteger, primary_key=True),
-    Column("at", Double, nullable=False),
-    Column("api", Text, nullable=False),
-    Column("locator", LargeBinary, nullable=False),
-    Column("method", Text, nullable=False),
-    Column("operation", Text, nullable=False),
-    Column("version", Text, nullable=False),
-    Column("path", Text, nullable=False),
-    Column("code", Text, nullable=False),
-    Index("readings_by_key", "locator", "at"),
-    Index("readings_by_age", "at"),
-    sqlite_with_rowid=False,
-)
-
-outcomes = Table(  # the status with which the API answered what a reading admitted
-    "outcomes",
-    metadata,
-    Column("incarnation", BigInteger, primary_key=True),
-    Column("number", BigInteger, primary_key=True),
-    Column("status", Integer, nullable=False),
-    Column("at", Double, nullable=False),
-    sqlite_with_rowid=False,
-)
-
-refusals = Table(  # refusals without a known key, counted; and what shadow limits would have refused
-    "refusals",
-    metadata,
-    Column("minute", BigInteger, primary_key=True),
-    Column("api", Text, primary_key=True),
-    Column("code", Text, primary_key=True),
-    Column("prefix", Text, primary_key=True),
-    Column("block", Text, primary_key=True),
-    Column("count", BigInteger, nullable=False),
-    sqlite_with_rowid=False,
-)
-
-disregards = Table(  # calls that came although the caller had been told when to come again (R103)
-    "disregards",
-    metadata,
-    Column("locator", LargeBinary, primary_key=True),
-    Column("hour", BigInteger, primary_key=True),  # Unix hours
-    Column("count", BigInteger, nullable=False),
-    sqlite_with_rowid=False,
-)
-
-journal_marks = Table(  # up to where each journal segment is in the readings
-    "journal_marks",
-    metadata,
-    Column("segment", Text, primary_key=True),
-    Column("offset", BigInteger, nullable=False),
 )

@@ -13,7 +13,7 @@ from limen.core.problems import ProblemError
 from limen.core.profile import BUILT_IN
 from limen.db import tables
 
-STAY = frozenset({"installation", "change_head", "changes", "journal_marks", "tombstone_head"})
+STAY = frozenset({"installation", "change_head", "changes", "journal_marks", "tombstone_head", "nodes"})
 """What belongs to a database and its folder, and goes nowhere else."""
 
 USAGE = frozenset({"readings", "outcomes", "refusals", "disregards"})

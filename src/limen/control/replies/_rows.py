@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, select
-from sqlalchemy.dialects.sqlite import insert
 
 from limen.db.tables import replies
+from limen.db.upsert import insert
 
 
 def one(connection: Connection, caller: str, name: str) -> Row[Any] | None:
@@ -18,7 +18,7 @@ def one(connection: Connection, caller: str, name: str) -> Row[Any] | None:
 
 def put(connection: Connection, caller: str, name: str, **values: Any) -> None:
     """Keep a reply, in place of one that is there."""
-    statement = insert(replies).values(caller=caller, name=name, **values)
+    statement = insert(connection, replies).values(caller=caller, name=name, **values)
     connection.execute(statement.on_conflict_do_update(index_elements=["caller", "name"], set_=values))
 
 

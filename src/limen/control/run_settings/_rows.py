@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, select
-from sqlalchemy.dialects.sqlite import insert
 
 from limen.db.tables import run_settings
+from limen.db.upsert import insert
 
 
 def everything(connection: Connection) -> dict[str, Row[Any]]:
@@ -22,7 +22,7 @@ def one(connection: Connection, name: str) -> Row[Any] | None:
 
 def put(connection: Connection, name: str, **values: Any) -> None:
     """Set a setting."""
-    statement = insert(run_settings).values(name=name, **values)
+    statement = insert(connection, run_settings).values(name=name, **values)
     connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_=values))
 
 

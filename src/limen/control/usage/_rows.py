@@ -6,10 +6,10 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, TypedDict
 
 from sqlalchemy import Boolean, Connection, Row, bindparam, case, delete, func, select, tuple_, update
-from sqlalchemy.dialects.sqlite import insert
 
 from limen.core.verdict import OK, SHADOWED
 from limen.db.tables import disregards, journal_marks, keys, outcomes, readings, refusals
+from limen.db.upsert import insert
 
 
 def mark(connection: Connection, segment: str) -> int:
@@ -20,7 +20,7 @@ def mark(connection: Connection, segment: str) -> int:
 
 def set_mark(connection: Connection, segment: str, offset: int) -> None:
     """*segment* is in the readings up to *offset*."""
-    statement = insert(journal_marks).values(segment=segment, offset=offset)
+    statement = insert(connection, journal_marks).values(segment=segment, offset=offset)
     connection.execute(statement.on_conflict_do_update(index_elements=["segment"], set_={"offset": offset}))
 
 
@@ -31,17 +31,17 @@ def drop_mark(connection: Connection, segment: str) -> None:
 
 def add_readings(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
     """Readings, in one statement. What is there already is the same reading: a number is given once."""
-    connection.execute(insert(readings).on_conflict_do_nothing(), rows)
+    connection.execute(insert(connection, readings).on_conflict_do_nothing(), rows)
 
 
 def add_outcomes(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
     """Outcomes; where one was told twice, the first stands."""
-    connection.execute(insert(outcomes).on_conflict_do_nothing(), rows)
+    connection.execute(insert(connection, outcomes).on_conflict_do_nothing(), rows)
 
 
 def add_refusals(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
     """Counts, added to what was counted of the same before."""
-    statement = insert(refusals)
+    statement = insert(connection, refusals)
     added = {"count": refusals.c.count + statement.excluded.count}
     connection.execute(
         statement.on_conflict_do_update(index_elements=["minute", "api", "code", "prefix", "block"], set_=added), rows
@@ -78,7 +78,7 @@ def limited(connection: Connection, places: Collection[bytes]) -> dict[bytes, fl
 
 def add_disregards(connection: Connection, counts: Mapping[tuple[bytes, int], int]) -> dict[tuple[bytes, int], int]:
     """Counts by locator and Unix hour, added to what was counted before; what they come to now."""
-    statement = insert(disregards)
+    statement = insert(connection, disregards)
     added = {"count": disregards.c.count + statement.excluded.count}
     connection.execute(
         statement.on_conflict_do_update(index_elements=["locator", "hour"], set_=added),

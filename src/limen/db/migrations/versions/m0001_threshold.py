@@ -11,6 +11,9 @@ from alembic import op
 revision = "0001"
 down_revision = None
 
+TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+SERIAL = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
 
 def upgrade() -> None:
     """From nothing to the schema of the first release."""
@@ -29,9 +32,9 @@ def upgrade() -> None:
 def _create_installation() -> None:
     op.create_table(
         "installation",
-        sa.Column("id", sa.Text(), primary_key=True),
-        sa.Column("folder", sa.Text(), nullable=False),
-        sa.Column("database", sa.Text(), nullable=False),
+        sa.Column("id", TEXT, primary_key=True),
+        sa.Column("folder", TEXT, nullable=False),
+        sa.Column("database", TEXT, nullable=False),
         sa.Column("created_at", sa.Double(), nullable=False),
     )
     op.create_table(
@@ -52,8 +55,8 @@ def _create_change_log() -> None:
     op.create_table(
         "changes",
         sa.Column("seq", sa.BigInteger(), primary_key=True, autoincrement=False),
-        sa.Column("kind", sa.Text(), nullable=False),
-        sa.Column("api", sa.Text(), nullable=False),
+        sa.Column("kind", TEXT, nullable=False),
+        sa.Column("api", TEXT, nullable=False),
         sa.Column("subject", sa.LargeBinary(), nullable=False),
         sa.Column("at", sa.Double(), nullable=False),
     )
@@ -62,29 +65,29 @@ def _create_change_log() -> None:
 def _create_apis() -> None:
     op.create_table(
         "apis",
-        sa.Column("api", sa.Text(), primary_key=True),
+        sa.Column("api", TEXT, primary_key=True),
         sa.Column("revision", sa.Integer(), nullable=False),
         sa.Column("read_only", sa.Boolean(), nullable=False),
         sa.Column("allowlist", sa.Boolean(), nullable=False),
         sa.Column("one_active", sa.Boolean(), nullable=False),
-        sa.Column("emergency", sa.Text()),
+        sa.Column("emergency", TEXT),
         sa.Column("created_at", sa.Double(), nullable=False),
     )
     op.create_table(
         "profiles",
-        sa.Column("api", sa.Text(), sa.ForeignKey("apis.api"), primary_key=True),
+        sa.Column("api", TEXT, sa.ForeignKey("apis.api"), primary_key=True),
         sa.Column("revision", sa.Integer(), primary_key=True),
         sa.Column("document", sa.JSON(), nullable=False),
         sa.Column("applied_at", sa.Double(), nullable=False),
-        sa.Column("applied_by", sa.Text(), nullable=False),
+        sa.Column("applied_by", TEXT, nullable=False),
     )
     op.create_table(
         "versions",
-        sa.Column("api", sa.Text(), sa.ForeignKey("apis.api"), primary_key=True),
-        sa.Column("version", sa.Text(), primary_key=True),
+        sa.Column("api", TEXT, sa.ForeignKey("apis.api"), primary_key=True),
+        sa.Column("version", TEXT, primary_key=True),
         sa.Column("deprecated_at", sa.Double()),
         sa.Column("sunset_at", sa.Double()),
-        sa.Column("successor", sa.Text()),
+        sa.Column("successor", TEXT),
         sa.Column("by_staff", sa.Boolean(), nullable=False),
         sa.Column("registered_at", sa.Double(), nullable=False),
         sa.CheckConstraint(
@@ -96,12 +99,12 @@ def _create_apis() -> None:
 def _create_owners() -> None:
     op.create_table(
         "owners",
-        sa.Column("owner", sa.Text(), primary_key=True),
-        sa.Column("kind", sa.Text(), nullable=False),
-        sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("folded", sa.Text(), nullable=False, server_default=sa.text("''")),
+        sa.Column("owner", TEXT, primary_key=True),
+        sa.Column("kind", TEXT, nullable=False),
+        sa.Column("name", TEXT, nullable=False),
+        sa.Column("folded", TEXT, nullable=False, server_default=sa.text("''")),
         sa.Column("suspended_at", sa.Double()),
-        sa.Column("suspended_reason", sa.Text()),
+        sa.Column("suspended_reason", TEXT),
         sa.Column("erased_at", sa.Double()),
         sa.Column("created_at", sa.Double(), nullable=False),
         sa.CheckConstraint("kind in ('user', 'organisation')", name="owner_kind"),
@@ -109,14 +112,20 @@ def _create_owners() -> None:
     )
     op.create_index("owners_by_kind", "owners", ["kind", "owner"])
     op.create_index("owners_by_name", "owners", ["folded", "owner"])
-    op.create_index("owners_suspended", "owners", ["owner"], sqlite_where=sa.text("suspended_at is not null"))
+    op.create_index(
+        "owners_suspended",
+        "owners",
+        ["owner"],
+        sqlite_where=sa.text("suspended_at is not null"),
+        postgresql_where=sa.text("suspended_at is not null"),
+    )
     op.create_table(
         "standings",
-        sa.Column("owner", sa.Text(), sa.ForeignKey("owners.owner"), primary_key=True),
-        sa.Column("api", sa.Text(), sa.ForeignKey("apis.api"), primary_key=True),
-        sa.Column("plan", sa.Text(), nullable=False),
+        sa.Column("owner", TEXT, sa.ForeignKey("owners.owner"), primary_key=True),
+        sa.Column("api", TEXT, sa.ForeignKey("apis.api"), primary_key=True),
+        sa.Column("plan", TEXT, nullable=False),
         sa.Column("allowed", sa.Boolean(), nullable=False),
-        sa.Column("limits", sa.Text()),
+        sa.Column("limits", TEXT),
     )
     op.create_index("standings_by_plan", "standings", ["api", "plan", "owner"])
 
@@ -124,54 +133,54 @@ def _create_owners() -> None:
 def _create_keys() -> None:
     op.create_table(
         "keys",
-        sa.Column("key", sa.Text(), primary_key=True),
+        sa.Column("key", TEXT, primary_key=True),
         sa.Column("locator", sa.LargeBinary(), nullable=False, unique=True),
-        sa.Column("scheme", sa.Text(), nullable=False),
+        sa.Column("scheme", TEXT, nullable=False),
         sa.Column("pepper", sa.Integer(), sa.ForeignKey("peppers.version"), nullable=False),
         sa.Column("digest", sa.LargeBinary(), nullable=False),
-        sa.Column("api", sa.Text(), sa.ForeignKey("apis.api"), nullable=False),
-        sa.Column("owner", sa.Text(), sa.ForeignKey("owners.owner"), nullable=False),
-        sa.Column("class", sa.Text(), nullable=False),
-        sa.Column("environment", sa.Text(), nullable=False),
-        sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("folded", sa.Text(), nullable=False, server_default=sa.text("''")),
-        sa.Column("hint", sa.Text(), nullable=False),
+        sa.Column("api", TEXT, sa.ForeignKey("apis.api"), nullable=False),
+        sa.Column("owner", TEXT, sa.ForeignKey("owners.owner"), nullable=False),
+        sa.Column("class", TEXT, nullable=False),
+        sa.Column("environment", TEXT, nullable=False),
+        sa.Column("name", TEXT, nullable=False),
+        sa.Column("folded", TEXT, nullable=False, server_default=sa.text("''")),
+        sa.Column("hint", TEXT, nullable=False),
         sa.Column("scopes", sa.JSON(), nullable=False),
         sa.Column("origins", sa.JSON()),
         sa.Column("addresses", sa.JSON()),
-        sa.Column("limits", sa.Text()),
-        sa.Column("pinned", sa.Text()),
-        sa.Column("state", sa.Text(), nullable=False),
-        sa.Column("slot", sa.Text(), unique=True),
-        sa.Column("predecessor", sa.Text(), sa.ForeignKey("keys.key")),
+        sa.Column("limits", TEXT),
+        sa.Column("pinned", TEXT),
+        sa.Column("state", TEXT, nullable=False),
+        sa.Column("slot", TEXT, unique=True),
+        sa.Column("predecessor", TEXT, sa.ForeignKey("keys.key")),
         sa.Column("lineage", sa.LargeBinary(), nullable=False),
         sa.Column("created_at", sa.Double(), nullable=False),
-        sa.Column("created_by", sa.Text(), nullable=False),
+        sa.Column("created_by", TEXT, nullable=False),
         sa.Column("expires_at", sa.Double()),
         sa.Column("ended_at", sa.Double()),
-        sa.Column("ended_reason", sa.Text()),
+        sa.Column("ended_reason", TEXT),
         sa.Column("deleted_at", sa.Double()),
         sa.Column("last_used_at", sa.Double()),
         sa.Column("limited_at", sa.Double()),
         sa.Column("leaked_at", sa.Double()),
-        sa.Column("weak", sa.Boolean(), nullable=False, server_default=sa.text("0")),
+        sa.Column("weak", sa.Boolean(), nullable=False, server_default=sa.false()),
         sa.CheckConstraint("state in ('active', 'inactive', 'expired', 'revoked')", name="key_state"),
         sa.CheckConstraint("slot is null or (state = 'active' and slot = api || ':' || owner)", name="key_slot"),
     )
     op.create_index("keys_by_owner", "keys", ["owner", "api", "state", "created_at", "key"])
     for name, columns, only in KEY_INDEXES:
-        op.create_index(name, "keys", columns, sqlite_where=sa.text(only))
+        op.create_index(name, "keys", columns, sqlite_where=sa.text(only), postgresql_where=sa.text(only))
 
 
 def _create_audit() -> None:
     op.create_table(
         "audit",
-        sa.Column("id", sa.Integer(), primary_key=True),
+        sa.Column("id", SERIAL, primary_key=True),
         sa.Column("at", sa.Double(), nullable=False),
-        sa.Column("actor", sa.Text(), nullable=False),
-        sa.Column("verb", sa.Text(), nullable=False),
-        sa.Column("api", sa.Text(), nullable=False),
-        sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("actor", TEXT, nullable=False),
+        sa.Column("verb", TEXT, nullable=False),
+        sa.Column("api", TEXT, nullable=False),
+        sa.Column("subject", TEXT, nullable=False),
         sa.Column("before", sa.JSON()),
         sa.Column("after", sa.JSON()),
         sa.Column("detail", sa.JSON(), nullable=False),
@@ -181,9 +190,9 @@ def _create_audit() -> None:
     op.create_index("audit_by_age", "audit", ["at"])
     op.create_table(
         "outbox",
-        sa.Column("id", sa.Integer(), primary_key=True),
+        sa.Column("id", SERIAL, primary_key=True),
         sa.Column("at", sa.Double(), nullable=False),
-        sa.Column("event", sa.Text(), nullable=False),
+        sa.Column("event", TEXT, nullable=False),
         sa.Column("payload", sa.JSON(), nullable=False),
         sa.Column("delivered_at", sa.Double()),
     )
@@ -195,13 +204,13 @@ def _create_readings() -> None:
         sa.Column("incarnation", sa.BigInteger(), primary_key=True),
         sa.Column("number", sa.BigInteger(), primary_key=True),
         sa.Column("at", sa.Double(), nullable=False),
-        sa.Column("api", sa.Text(), nullable=False),
+        sa.Column("api", TEXT, nullable=False),
         sa.Column("locator", sa.LargeBinary(), nullable=False),
-        sa.Column("method", sa.Text(), nullable=False),
-        sa.Column("operation", sa.Text(), nullable=False),
-        sa.Column("version", sa.Text(), nullable=False),
-        sa.Column("path", sa.Text(), nullable=False),
-        sa.Column("code", sa.Text(), nullable=False),
+        sa.Column("method", TEXT, nullable=False),
+        sa.Column("operation", TEXT, nullable=False),
+        sa.Column("version", TEXT, nullable=False),
+        sa.Column("path", TEXT, nullable=False),
+        sa.Column("code", TEXT, nullable=False),
         sqlite_with_rowid=False,
     )
     op.create_index("readings_by_key", "readings", ["locator", "at"])
@@ -217,16 +226,16 @@ def _create_readings() -> None:
     op.create_table(
         "refusals",
         sa.Column("minute", sa.BigInteger(), primary_key=True),
-        sa.Column("api", sa.Text(), primary_key=True),
-        sa.Column("code", sa.Text(), primary_key=True),
-        sa.Column("prefix", sa.Text(), primary_key=True),
-        sa.Column("block", sa.Text(), primary_key=True),
+        sa.Column("api", TEXT, primary_key=True),
+        sa.Column("code", TEXT, primary_key=True),
+        sa.Column("prefix", TEXT, primary_key=True),
+        sa.Column("block", TEXT, primary_key=True),
         sa.Column("count", sa.BigInteger(), nullable=False),
         sqlite_with_rowid=False,
     )
     op.create_table(
         "journal_marks",
-        sa.Column("segment", sa.Text(), primary_key=True),
+        sa.Column("segment", TEXT, primary_key=True),
         sa.Column("offset", sa.BigInteger(), nullable=False),
     )
 

@@ -11,6 +11,9 @@ from alembic import op
 revision = "0002"
 down_revision = "0001"
 
+TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+SERIAL = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
 
 def upgrade() -> None:
     """From the threshold to what the management API needs."""
@@ -28,27 +31,27 @@ def upgrade() -> None:
 def _create_people() -> None:
     op.create_table(
         "members",
-        sa.Column("organisation", sa.Text(), sa.ForeignKey("owners.owner"), primary_key=True),
-        sa.Column("member", sa.Text(), sa.ForeignKey("owners.owner"), primary_key=True),
-        sa.Column("role", sa.Text(), nullable=False),
+        sa.Column("organisation", TEXT, sa.ForeignKey("owners.owner"), primary_key=True),
+        sa.Column("member", TEXT, sa.ForeignKey("owners.owner"), primary_key=True),
+        sa.Column("role", TEXT, nullable=False),
         sa.Column("joined_at", sa.Double(), nullable=False),
         sa.CheckConstraint("role in ('owner', 'admin', 'editor', 'viewer')", name="member_role"),
     )
     op.create_index("members_by_member", "members", ["member", "organisation"])
     op.create_table(
         "invitations",
-        sa.Column("invitation", sa.Text(), primary_key=True),
-        sa.Column("organisation", sa.Text(), sa.ForeignKey("owners.owner"), nullable=False),
-        sa.Column("email", sa.Text(), nullable=False),
-        sa.Column("role", sa.Text(), nullable=False),
-        sa.Column("message", sa.Text(), nullable=False),
+        sa.Column("invitation", TEXT, primary_key=True),
+        sa.Column("organisation", TEXT, sa.ForeignKey("owners.owner"), nullable=False),
+        sa.Column("email", TEXT, nullable=False),
+        sa.Column("role", TEXT, nullable=False),
+        sa.Column("message", TEXT, nullable=False),
         sa.Column("digest", sa.LargeBinary(), nullable=False),
-        sa.Column("invited_by", sa.Text(), nullable=False),
+        sa.Column("invited_by", TEXT, nullable=False),
         sa.Column("invited_at", sa.Double(), nullable=False),
         sa.Column("expires_at", sa.Double(), nullable=False),
-        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("state", TEXT, nullable=False),
         sa.Column("ended_at", sa.Double()),
-        sa.Column("accepted_by", sa.Text(), sa.ForeignKey("owners.owner")),
+        sa.Column("accepted_by", TEXT, sa.ForeignKey("owners.owner")),
         sa.CheckConstraint("state in ('open', 'accepted', 'withdrawn')", name="invitation_state"),
     )
     op.create_index("invitations_by_organisation", "invitations", ["organisation", "invited_at"])
@@ -57,20 +60,20 @@ def _create_people() -> None:
 def _create_requests() -> None:
     op.create_table(
         "key_requests",
-        sa.Column("request", sa.Text(), primary_key=True),
-        sa.Column("api", sa.Text(), sa.ForeignKey("apis.api"), nullable=False),
-        sa.Column("owner", sa.Text(), sa.ForeignKey("owners.owner"), nullable=False),
+        sa.Column("request", TEXT, primary_key=True),
+        sa.Column("api", TEXT, sa.ForeignKey("apis.api"), nullable=False),
+        sa.Column("owner", TEXT, sa.ForeignKey("owners.owner"), nullable=False),
         sa.Column("wish", sa.JSON(), nullable=False),
-        sa.Column("use_case", sa.Text(), nullable=False),
-        sa.Column("state", sa.Text(), nullable=False),
-        sa.Column("asked_by", sa.Text(), nullable=False),
+        sa.Column("use_case", TEXT, nullable=False),
+        sa.Column("state", TEXT, nullable=False),
+        sa.Column("asked_by", TEXT, nullable=False),
         sa.Column("asked_at", sa.Double(), nullable=False),
         sa.Column("granted", sa.JSON()),
-        sa.Column("decided_by", sa.Text()),
+        sa.Column("decided_by", TEXT),
         sa.Column("decided_at", sa.Double()),
-        sa.Column("reason", sa.Text()),
+        sa.Column("reason", TEXT),
         sa.Column("lapses_at", sa.Double()),
-        sa.Column("key", sa.Text(), sa.ForeignKey("keys.key")),
+        sa.Column("key", TEXT, sa.ForeignKey("keys.key")),
         sa.CheckConstraint("state in ('open', 'granted', 'refused', 'withdrawn', 'revealed')", name="request_state"),
     )
     op.create_index("requests_by_state", "key_requests", ["state", "asked_at"])
@@ -78,8 +81,8 @@ def _create_requests() -> None:
     op.create_index("requests_by_age", "key_requests", ["asked_at"])
     op.create_table(
         "replies",
-        sa.Column("caller", sa.Text(), primary_key=True),
-        sa.Column("name", sa.Text(), primary_key=True),
+        sa.Column("caller", TEXT, primary_key=True),
+        sa.Column("name", TEXT, primary_key=True),
         sa.Column("fingerprint", sa.LargeBinary(), nullable=False),
         sa.Column("status", sa.Integer(), nullable=False),
         sa.Column("body", sa.JSON(), nullable=False),
@@ -88,25 +91,25 @@ def _create_requests() -> None:
     op.create_index("replies_by_age", "replies", ["at"])
     op.create_table(
         "run_settings",
-        sa.Column("name", sa.Text(), primary_key=True),
+        sa.Column("name", TEXT, primary_key=True),
         sa.Column("value", sa.JSON(), nullable=False),
         sa.Column("set_at", sa.Double(), nullable=False),
-        sa.Column("set_by", sa.Text(), nullable=False),
+        sa.Column("set_by", TEXT, nullable=False),
     )
 
 
 def _create_protection() -> None:
     op.create_table(
         "measures",
-        sa.Column("measure", sa.Text(), primary_key=True),
-        sa.Column("api", sa.Text(), nullable=False),
-        sa.Column("kind", sa.Text(), nullable=False),
-        sa.Column("target", sa.Text(), nullable=False),
-        sa.Column("subject", sa.Text(), nullable=False),
-        sa.Column("limits", sa.Text()),
-        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("measure", TEXT, primary_key=True),
+        sa.Column("api", TEXT, nullable=False),
+        sa.Column("kind", TEXT, nullable=False),
+        sa.Column("target", TEXT, nullable=False),
+        sa.Column("subject", TEXT, nullable=False),
+        sa.Column("limits", TEXT),
+        sa.Column("reason", TEXT, nullable=False),
         sa.Column("set_at", sa.Double(), nullable=False),
-        sa.Column("set_by", sa.Text(), nullable=False),
+        sa.Column("set_by", TEXT, nullable=False),
         sa.Column("ends_at", sa.Double()),
         sa.Column("lifted_at", sa.Double()),
         sa.CheckConstraint("kind in ('throttle', 'block')", name="measure_kind"),
@@ -116,9 +119,9 @@ def _create_protection() -> None:
     op.create_index("measures_by_api", "measures", ["api", "set_at"])
     op.create_table(
         "brownouts",
-        sa.Column("brownout", sa.Text(), primary_key=True),
-        sa.Column("api", sa.Text(), nullable=False),
-        sa.Column("version", sa.Text(), nullable=False),
+        sa.Column("brownout", TEXT, primary_key=True),
+        sa.Column("api", TEXT, nullable=False),
+        sa.Column("version", TEXT, nullable=False),
         sa.Column("starts_at", sa.Double(), nullable=False),
         sa.Column("ends_at", sa.Double(), nullable=False),
         sa.Column("status", sa.Integer(), nullable=False),
@@ -140,7 +143,7 @@ def _create_protection() -> None:
 def _create_secrets() -> None:
     op.create_table(
         "pepper_secrets",
-        sa.Column("name", sa.Text(), primary_key=True),
+        sa.Column("name", TEXT, primary_key=True),
         sa.Column("answer", sa.LargeBinary(), nullable=False),
         sa.Column("created_at", sa.Double(), nullable=False),
     )
@@ -149,16 +152,16 @@ def _create_secrets() -> None:
 def _create_audit_chain() -> None:
     op.create_table(
         "audit_personal",
-        sa.Column("id", sa.Integer(), sa.ForeignKey("audit.id"), primary_key=True),
-        sa.Column("field", sa.Text(), primary_key=True),
+        sa.Column("id", SERIAL, sa.ForeignKey("audit.id"), primary_key=True),
+        sa.Column("field", TEXT, primary_key=True),
         sa.Column("salt", sa.LargeBinary(), nullable=False),
-        sa.Column("value", sa.Text(), nullable=False),
+        sa.Column("value", TEXT, nullable=False),
         sqlite_with_rowid=False,
     )
     op.create_table(
         "audit_links",
         sa.Column("position", sa.BigInteger(), primary_key=True, autoincrement=False),
-        sa.Column("id", sa.Integer(), sa.ForeignKey("audit.id"), nullable=False, unique=True),
+        sa.Column("id", SERIAL, sa.ForeignKey("audit.id"), nullable=False, unique=True),
         sa.Column("digest", sa.LargeBinary(), nullable=False),
         sa.Column("at", sa.Double(), nullable=False),
     )
@@ -168,7 +171,7 @@ def _create_tombstone_head() -> None:
     op.create_table(
         "tombstone_head",
         sa.Column("one", sa.Integer(), primary_key=True),
-        sa.Column("series", sa.Text(), nullable=False),
+        sa.Column("series", TEXT, nullable=False),
         sa.Column("number", sa.BigInteger(), nullable=False),
     )
     op.execute("insert into tombstone_head (one, series, number) values (1, '', 0)")

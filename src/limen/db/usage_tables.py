@@ -1,0 +1,63 @@
+"""The part of the schema that is as large as an API's traffic: what became of the journals."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, Double, Index, Integer, LargeBinary, Table
+
+from limen.db.columns import Text, metadata
+
+readings = Table(  # one recorded decision on a known key
+    "readings",
+    metadata,
+    Column("incarnation", BigInteger, primary_key=True),
+    Column("number", BigInteger, primary_key=True),
+    Column("at", Double, nullable=False),
+    Column("api", Text, nullable=False),
+    Column("locator", LargeBinary, nullable=False),
+    Column("method", Text, nullable=False),
+    Column("operation", Text, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("path", Text, nullable=False),
+    Column("code", Text, nullable=False),
+    Index("readings_by_key", "locator", "at"),
+    Index("readings_by_age", "at"),
+    sqlite_with_rowid=False,
+)
+
+outcomes = Table(  # the status with which the API answered what a reading admitted
+    "outcomes",
+    metadata,
+    Column("incarnation", BigInteger, primary_key=True),
+    Column("number", BigInteger, primary_key=True),
+    Column("status", Integer, nullable=False),
+    Column("at", Double, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+refusals = Table(  # refusals without a known key, counted; and what shadow limits would have refused
+    "refusals",
+    metadata,
+    Column("minute", BigInteger, primary_key=True),
+    Column("api", Text, primary_key=True),
+    Column("code", Text, primary_key=True),
+    Column("prefix", Text, primary_key=True),
+    Column("block", Text, primary_key=True),
+    Column("count", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+disregards = Table(  # calls that came although the caller had been told when to come again (R103)
+    "disregards",
+    metadata,
+    Column("locator", LargeBinary, primary_key=True),
+    Column("hour", BigInteger, primary_key=True),  # Unix hours
+    Column("count", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+journal_marks = Table(  # up to where each journal segment is in the readings
+    "journal_marks",
+    metadata,
+    Column("segment", Text, primary_key=True),
+    Column("offset", BigInteger, nullable=False),
+)
