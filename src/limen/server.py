@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,9 @@ from limen.settings import Settings
 
 STOP_S = 10.0
 """How long a listener may take to stop before it is killed."""
+
+STEADY_S = 10.0
+"""How long a listener must have run to be started anew when it ends."""
 
 ASGIApp = Callable[[MutableMapping[str, Any], Any, Any], Awaitable[None]]
 
@@ -94,22 +98,12 @@ def die_with_parent() -> None:
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
-def command(factory: str, listen: str, settings: Settings) -> list[str]:
-    """The command line that serves *factory* at *listen*: one process, one thread (1.3 times the speed of ``mt``)."""
-    where = ["--uds", listen.removeprefix("unix:")]
-    if not listen.startswith("unix:"):
-        host, _, port = listen.rpartition(":")
-        where = ["--host", host.strip("[]"), "--port", port]
+def command(factory: str, listen: str, settings: Settings, workers: int = 1) -> list[str]:
+    """The command line that serves *factory* at *listen*, by so many processes of one thread each."""
     tls = []
     if settings.tls_cert is not None and settings.tls_key is not None and factory == "public_app":
-        tls = ["--ssl-certificate", str(settings.tls_cert), "--ssl-keyfile", str(settings.tls_key)]
-        tls += ["--ssl-protocol-min", "tls1.2"]
-    return [
-        *[sys.executable, "-m", "granian", "--interface", "asgi", "--factory", f"limen.server:{factory}"],
-        *["--workers", "1", "--runtime-mode", "st", "--loop", "uvloop", "--no-ws", "--log-level", "warning"],
-        *where,
-        *tls,
-    ]
+        tls = [str(settings.tls_cert), str(settings.tls_key)]
+    return [sys.executable, "-m", "limen.listener", factory, listen, str(workers), *tls]
 
 
 def _belong() -> None:
@@ -124,33 +118,70 @@ def _start(line: list[str]) -> subprocess.Popen[bytes]:
     return subprocess.Popen(line, preexec_fn=die_with_parent)  # noqa: S603, PLW1509
 
 
-def run(settings: Settings, *, worker: bool = True) -> int:
-    """Serve until told to stop (SIGTERM, SIGINT), or until a listener ends on its own; the exit status.
+@dataclass(slots=True)
+class _Child:
+    """A listener: how it is started, and the process that it is now."""
 
-    Raises ProblemError before anything is started where the installation is not ready.
+    line: list[str]
+    process: subprocess.Popen[bytes]
+    started_at: float
+
+    @classmethod
+    def start(cls, line: list[str]) -> _Child:
+        return cls(line, _start(line), time.monotonic())
+
+    def stands(self) -> bool:
+        """Whether it runs, by now: one that ended is started anew, unless it ended right after its start."""
+        if self.process.poll() is None:
+            return True
+        if time.monotonic() - self.started_at < STEADY_S:
+            return False  # what ended it ends it again: whoever started us hears of it
+        self.process, self.started_at = _start(self.line), time.monotonic()
+        return True
+
+
+def run(settings: Settings, *, workers: int = 1, worker: bool = True) -> int:
+    """Serve until told to stop (SIGTERM, SIGINT), or until a listener ends right after its start; the exit status.
+
+    At SIGHUP the listeners' workers are replaced one by one, by those of the code and the settings' file as they are
+    then; no request is lost. *workers*: of the gate's listener. *worker*: drain too, here. Raises ProblemError before
+    anything is started where the installation is not ready.
     """
     app = App.open(settings)
-    listeners = {"gate_app": settings.gate_listen, "public_app": settings.listen}
     stopping: list[int] = []
+    reloading: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda received, _frame: stopping.append(received))
-    children = [_start(command(name, at, settings)) for name, at in listeners.items()]
+    signal.signal(signal.SIGHUP, lambda received, _frame: reloading.append(received))
+    children = [
+        _Child.start(command("gate_app", settings.gate_listen, settings, workers)),
+        _Child.start(command("public_app", settings.listen, settings)),
+    ]
     drainer = Drainer(app) if worker else None
     try:
-        while not stopping and all(child.poll() is None for child in children):
+        while not stopping and all(child.stands() for child in children):
+            if reloading:
+                reloading.clear()
+                for child in children:
+                    child.process.send_signal(signal.SIGHUP)
             time.sleep(0.1)
         return 0 if stopping else 1
     finally:
-        for child in children:
-            child.terminate()
-        deadline = time.monotonic() + STOP_S
-        for child in children:
-            try:
-                child.wait(max(0.1, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                child.kill()
+        _stop([child.process for child in children])
         if drainer is not None:
             drainer.stop()
             with suppress(ProblemError, OSError):
                 work(app)  # what the listeners wrote last
         app.close()
+
+
+def _stop(processes: list[subprocess.Popen[bytes]]) -> None:
+    """All of them have ended: once what they accepted is answered, or after ``STOP_S``."""
+    for process in processes:
+        process.terminate()
+    deadline = time.monotonic() + STOP_S
+    for process in processes:
+        try:
+            process.wait(max(0.1, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            process.kill()

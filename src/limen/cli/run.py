@@ -24,6 +24,10 @@ _LOOK_S = 0.5
 
 
 def serve(
+    workers: Annotated[
+        int,
+        typer.Option("--workers", metavar="N", min=1, max=256, help="Processes that decide; they share limits."),
+    ] = 1,
     worker: Annotated[
         bool,
         typer.Option("--worker/--no-worker", help="Whether to drain the journal too; without it, run 'limen worker'."),
@@ -32,14 +36,15 @@ def serve(
 ) -> None:
     """Serve the gate's door and the public one.
 
-    Ends at SIGTERM or SIGINT.
+    Ends at SIGTERM or SIGINT. At SIGHUP its processes are replaced one by one, by those of the code that is installed
+    then; no request is lost. A process that ends is started anew.
     """
     from limen.server import run
 
     settings = read_settings()
     if not as_json:
         typer.echo(f"The gate's door: {settings.gate_listen}. The public one: {settings.listen}.", err=True)
-    if run(settings, worker=worker):
+    if run(settings, workers=workers, worker=worker):
         raise ProblemError("unavailable", "A listener ended on its own. What it said stands above.")
     if as_json:
         show.json_out({"listen": settings.listen, "gate_listen": settings.gate_listen})
