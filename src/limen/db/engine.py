@@ -80,6 +80,9 @@ def store_errors() -> Iterator[None]:
         raise
 
 
+CHORES = 0x4C696D656F
+"""PostgreSQL's lock that whoever does the chores holds: a number of our own, beside that of the writers."""
+
 _READS = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
 
 
@@ -115,6 +118,20 @@ class Store:
         if changed:
             connection.exec_driver_sql("notify limen_changes")
         transaction.commit()
+
+    @contextmanager
+    def alone(self) -> Iterator[bool]:
+        """Whether this is the one, over all hosts, that does what is done by one at a time; nobody is waited for.
+
+        On one host a lock file says so already.
+        """
+        if self.epoch is not None:
+            yield True
+            return
+        with store_errors(), self.engine.connect() as plain:
+            connection = plain.execution_options(isolation_level="AUTOCOMMIT")
+            yield bool(connection.exec_driver_sql(f"select pg_try_advisory_lock({CHORES})").scalar())
+            connection.exec_driver_sql("select pg_advisory_unlock_all()")
 
     @contextmanager
     def write(self, new_tx: NewTx) -> Iterator[Tx]:

@@ -2,7 +2,8 @@
 
 A list is walked along the index that has its order (``limen.db.walks``), or along several of its parts at once, an
 *arm* each, whose rows the database merges as it goes: nothing is sorted. What no index answers is looked at row by
-row, at most ``MOST`` rows a page, so that no page takes long. Such a page may be short, or empty, and still have a next.
+row, at most ``MOST`` rows a page, so that no page takes long. Such a page may be short, or empty, and still have more
+behind it.
 
 SQLite is told which index to take; PostgreSQL finds it by what the rows are compared with and ordered by.
 """

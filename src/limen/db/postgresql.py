@@ -23,7 +23,7 @@ ANSWER_S = 15.0
 """How long a statement may take, the wait for other writers included, before the store counts as down."""
 
 TURN_S = 10.0
-"""How long a writer waits for those before it: less than an answer may take, so that it is the database that says so."""
+"""How long a writer waits for those before it: less than an answer may take, so that the database is what says so."""
 
 IDLE_S = 10.0
 """How long a transaction may stand still before the database ends it: nobody waits longer for a writer that is gone."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Double, Index, Integer, LargeBinary, Table
+from sqlalchemy import DDL, BigInteger, Column, Double, Index, Integer, LargeBinary, Table, event
 
 from limen.db.columns import Text, metadata
 
@@ -11,7 +11,7 @@ readings = Table(  # one recorded decision on a known key
     metadata,
     Column("incarnation", BigInteger, primary_key=True),
     Column("number", BigInteger, primary_key=True),
-    Column("at", Double, nullable=False),
+    Column("at", Double, primary_key=True),
     Column("api", Text, nullable=False),
     Column("locator", LargeBinary, nullable=False),
     Column("method", Text, nullable=False),
@@ -22,7 +22,12 @@ readings = Table(  # one recorded decision on a known key
     Index("readings_by_key", "locator", "at"),
     Index("readings_by_age", "at"),
     sqlite_with_rowid=False,
+    postgresql_partition_by="range (at)",  # by day: limen.db.partitions
 )
+
+# For days that have no partition yet. SQLAlchemy has no types for DDL.
+_OTHER = DDL("create table readings_other partition of readings default")  # type: ignore[no-untyped-call]
+event.listen(readings, "after_create", _OTHER.execute_if(dialect="postgresql"))
 
 outcomes = Table(  # the status with which the API answered what a reading admitted
     "outcomes",

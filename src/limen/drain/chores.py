@@ -10,7 +10,8 @@ from time import monotonic
 from limen.app import App
 from limen.control import audit, expiry, replies
 from limen.core.people import Actor
-from limen.db import changes
+from limen.core.problems import StoreDown
+from limen.db import changes, partitions
 
 LINKS = 1_000
 """Links of the audit's chain in one transaction: 50 ms, for which other writers wait."""
@@ -44,6 +45,7 @@ CHORES = (
     Chore("audit", 0.25, lay_chain),
     Chore("expiry", 5.0, lambda app: app.act(expiry.mark, actor=WORKER)),
     Chore("replies", 60.0, lambda app: app.act(replies.forget_old, actor=WORKER)),
+    Chore("partitions", 3_600.0, lambda app: app.act(partitions.prepare, actor=WORKER)),
     Chore("changes", 600.0, lambda app: app.act(changes.trim, actor=WORKER)),
 )
 
@@ -58,10 +60,19 @@ class Rota:
     _done_at: dict[str, float] = field(default_factory=dict, init=False)
 
     def do(self, app: App) -> None:
-        """Do the chores whose turn it is."""
-        for chore in self.chores:
-            if monotonic() - self._done_at.get(chore.name, -inf) < chore.every_s:
-                continue
+        """Do the chores whose turn it is, unless another host is at it."""
+        due = [chore for chore in self.chores if monotonic() - self._done_at.get(chore.name, -inf) >= chore.every_s]
+        if not due:
+            return
+        try:
+            with app.store.alone() as alone:
+                if alone:
+                    self._do(app, due)
+        except StoreDown as error:
+            self.failures |= {chore.name: error for chore in due}
+
+    def _do(self, app: App, due: list[Chore]) -> None:
+        for chore in due:
             try:
                 chore.do(app)
                 self.failures.pop(chore.name, None)

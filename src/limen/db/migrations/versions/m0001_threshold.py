@@ -203,7 +203,7 @@ def _create_readings() -> None:
         "readings",
         sa.Column("incarnation", sa.BigInteger(), primary_key=True),
         sa.Column("number", sa.BigInteger(), primary_key=True),
-        sa.Column("at", sa.Double(), nullable=False),
+        sa.Column("at", sa.Double(), primary_key=True),
         sa.Column("api", TEXT, nullable=False),
         sa.Column("locator", sa.LargeBinary(), nullable=False),
         sa.Column("method", TEXT, nullable=False),
@@ -212,7 +212,10 @@ def _create_readings() -> None:
         sa.Column("path", TEXT, nullable=False),
         sa.Column("code", TEXT, nullable=False),
         sqlite_with_rowid=False,
+        postgresql_partition_by="range (at)",
     )
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute("create table readings_other partition of readings default")
     op.create_index("readings_by_key", "readings", ["locator", "at"])
     op.create_index("readings_by_age", "readings", ["at"])
     op.create_table(
