@@ -4,16 +4,20 @@ Limen decided before the route was chosen; nothing here decides again. ``caller.
 because that is the id under which the platform registers its owners, and it is the only user a route may act for.
 """
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends
 
 from limen.guard.fastapi import Caller, requires
 
-read_self = requires("read:self")
-read_chat = requires("read:chat")
-write_chat = requires("write:chat")
+SelfReader = Annotated[Caller, Depends(requires("read:self"))]
+ChatReader = Annotated[Caller, Depends(requires("read:chat"))]
+ChatWriter = Annotated[Caller, Depends(requires("write:chat"))]
+FanReader = Annotated[Caller, Depends(requires("read:fan"))]
+InsightsReader = Annotated[Caller, Depends(requires("read:insights"))]
+FanInsightsReader = Annotated[Caller, Depends(requires("read:insights", "read:fan"))]
 
-SelfReader = Annotated[Caller, Depends(read_self)]
-ChatReader = Annotated[Caller, Depends(read_chat)]
-ChatWriter = Annotated[Caller, Depends(write_chat)]
+PUBLIC: dict[str, Any] = {"security": []}
+"""Beside an operation that asks for no key: said, so that one whose scope was forgotten is not taken for it."""
+READS: dict[str, Any] = {"x-limen-write": False}
+"""Beside a POST that changes nothing: it is served while Limen keeps the API read-only."""

@@ -4,9 +4,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 
-from examples.creator_platform import chats, errors, messages, users
+from examples.creator_platform import agencies, audience, chats, errors, insights, messages, users
+from examples.creator_platform.access import PUBLIC
+from examples.creator_platform.conditional import Conditional
 from examples.creator_platform.store import Store
 from limen.guard.fastapi import protect
 
@@ -24,19 +26,24 @@ def create_app(database_url: str, guarded: bool = True, *, api: str = "creator")
         yield
         store.close()
 
-    # The document is a route like the others, so that the profile can name it; the pages drawn from it are not served.
     app = FastAPI(title="Creator platform API", version="0.1", openapi_url=None, lifespan=lifespan)
     app.state.store = store
-    app.include_router(users.router)
-    app.include_router(chats.router)
-    app.include_router(messages.router)
-
-    @app.get("/openapi.json", operation_id="getOpenapi", tags=["Document"])
-    async def get_openapi() -> dict[str, Any]:
-        """This document."""
-        return app.openapi()
-
+    for subject in (users, chats, messages, audience, insights, agencies):
+        app.include_router(subject.router)
+    app.include_router(_document(app))
     errors.install(app)
     if guarded:
         protect(app, api=api)
     return app
+
+
+def _document(app: FastAPI) -> APIRouter:
+    """The document is a route like the others, so that the profile can name it and a client need not read it twice."""
+    router = APIRouter(tags=["Document"], route_class=Conditional)
+
+    @router.get("/openapi.json", operation_id="getOpenapi", openapi_extra=PUBLIC)
+    async def get_openapi() -> dict[str, Any]:
+        """This document."""
+        return app.openapi()
+
+    return router

@@ -9,7 +9,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 
@@ -25,10 +25,41 @@ class Errors(BaseModel):
     errors: list[str]
 
 
+class Unauthorized(BaseModel):
+    """A refusal of the key, or of what it may do."""
+
+    error: str
+
+
+class UnsupportedVersion(BaseModel):
+    """A refusal of the version: there is none of this name, or the request names none."""
+
+    error: str
+    message: str
+
+
+class SunsetVersion(UnsupportedVersion):
+    """A refusal of the version: it is no longer served."""
+
+    next_version: str | None = Field(default=None, alias="nextVersion")
+
+
+class RateLimited(BaseModel):
+    """A refusal for now."""
+
+    error: str
+    retry_after: int = Field(alias="retryAfter", description="Seconds, as in the header Retry-After")
+
+
 class Refusal(Exception):
     """A request that is well formed and still cannot be done. Its text is for the caller."""
 
     status = 400
+
+    @property
+    def body(self) -> dict[str, str]:
+        """What is answered."""
+        return {"message": str(self)}
 
 
 class NotFound(Refusal):
@@ -41,14 +72,29 @@ class NotContactable(Refusal):
     """The person cannot be written to, or does not exist: the two are not told apart."""
 
 
+class Forbidden(Refusal):
+    """The caller's scopes suffice, and the caller's role does not."""
+
+    status = 403
+
+    @property
+    def body(self) -> dict[str, str]:
+        """What is answered."""
+        return {"error": "Forbidden"}
+
+
 Responses = dict[int | str, dict[str, Any]]
 
 COMMON: Responses = {
-    400: {"model": Errors | Message, "description": "Invalid input, or an unsupported API version"},
-    401: {"description": "No valid key"},
-    403: {"description": "The key may not do this"},
-    410: {"description": "The API version has been sunset"},
-    429: {"description": "Over the rate limit"},
+    400: {
+        "model": Errors | Message | UnsupportedVersion,
+        "description": "Invalid input, or an unsupported API version",
+    },
+    401: {"model": Unauthorized, "description": "No valid key"},
+    403: {"model": Unauthorized, "description": "The key, or its owner, may not do this"},
+    410: {"model": SunsetVersion, "description": "The API version has been sunset"},
+    429: {"model": RateLimited, "description": "Over the rate limit"},
+    503: {"model": Unauthorized, "description": "Nothing can be decided now"},
 }
 """The refusals of every secured operation."""
 
@@ -61,7 +107,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(Refusal)
     async def refused(_request: Request, error: Refusal) -> JSONResponse:
-        return JSONResponse({"message": str(error)}, error.status)
+        return JSONResponse(error.body, error.status)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
@@ -82,7 +128,7 @@ def install(app: FastAPI) -> None:
 def _line(location: Sequence[str | int], text: str) -> str:
     """One mistake in words. It repeats nothing of the input's values."""
     source, *names = location
-    return f"{'.'.join(map(str, names)) or source}: {text}"
+    return f"{'.'.join(map(str, names)) or source}: {text.removeprefix('Value error, ')}"
 
 
 def _describe(app: FastAPI) -> None:

@@ -1,4 +1,9 @@
-"""The platform's database: one SQLite file, opened for reading or for writing."""
+"""The platform's database: a SQLite file or a PostgreSQL database, opened for reading or for writing.
+
+The two differ in one thing that the rest of the code has to know. In SQLite a writer is alone from its first statement;
+in PostgreSQL writers work beside each other, and whoever decides by a row locks it first (``with_for_update``, which
+SQLite needs not and leaves out).
+"""
 
 from contextlib import AbstractContextManager, closing
 from sqlite3 import SQLITE_BUSY
@@ -14,38 +19,42 @@ from sqlalchemy.exc import ArgumentError
 from examples.creator_platform.tables import metadata
 
 BUSY_TIMEOUT_S = 10.0
-"""How long a writer waits for another writer before its request fails."""
+"""How long a writer waits for another writer before its request fails, in SQLite."""
+_CREATING = 0x63726561
+"""The advisory lock under which tables are made, in PostgreSQL: processes that start together make them once."""
 
 
 class Store:
     """Opens transactions on the database at a URL.
 
-    Each block is one transaction: committed where the block ends, rolled back where it raises. Writers queue
-    before their first statement instead of failing in the middle, and readers never wait for them.
+    Each block is one transaction: committed where the block ends, rolled back where it raises. Readers never wait for
+    writers. Writers in SQLite queue before their first statement instead of failing in the middle.
     """
 
     def __init__(self, url: str) -> None:
         """Open the database and create the tables that are missing.
 
-        Raises ValueError when *url* names no SQLite file: a database in memory would be another one in every thread.
+        Raises ValueError when *url* names neither a SQLite file (a database in memory would be another one in every
+        thread) nor a PostgreSQL database.
         """
-        parsed = _sqlite_file(url)
-        # The driver would open transactions by itself, late and only for writes; SQLAlchemy's "begin" does it here.
-        self.engine = create_engine(parsed, connect_args={"isolation_level": None, "timeout": BUSY_TIMEOUT_S})
-        event.listen(self.engine, "connect", _on_connect)
-        event.listen(self.engine, "begin", _on_begin)
+        parsed = _known(url)
+        self.is_sqlite = parsed.get_backend_name() == "sqlite"
+        self.engine = _sqlite(parsed) if self.is_sqlite else create_engine(parsed, pool_pre_ping=True)
+        isolation = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+        self._readers = self.engine.execution_options(**isolation)
         self._writers = self.engine.execution_options(creator_platform_writes=True)
-        _enter_wal(self.engine)
-        with self.write() as conn:  # a write transaction, so that processes that start together create them once
+        with self.write() as conn:
+            if not self.is_sqlite:
+                conn.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_CREATING})")
             metadata.create_all(conn)
-        self.close()  # a server may fork after this, and a SQLite connection must not cross a fork
+        self.close()  # a server may fork after this, and a connection must not cross a fork
 
     def read(self) -> AbstractContextManager[Connection]:
         """A transaction that sees one state of the database from its first statement to its last."""
-        return self.engine.begin()
+        return self._readers.begin()
 
     def write(self) -> AbstractContextManager[Connection]:
-        """A transaction that holds the write lock from its beginning."""
+        """A transaction that may change rows; in SQLite it holds the write lock from its beginning."""
         return self._writers.begin()
 
     def close(self) -> None:
@@ -53,16 +62,27 @@ class Store:
         self.engine.dispose()
 
 
-def _sqlite_file(url: str) -> URL:
+def _known(url: str) -> URL:
     try:
         parsed = make_url(url)
     except ArgumentError as error:
         message = "the database must be a URL, as in sqlite:///creator.db"
         raise ValueError(message) from error
-    if parsed.get_backend_name() != "sqlite" or parsed.database in (None, "", ":memory:"):
-        message = f"the database must be a SQLite file (sqlite:///creator.db), not {parsed.render_as_string()}"
+    backend = parsed.get_backend_name()
+    if backend != "postgresql" and (backend != "sqlite" or parsed.database in (None, "", ":memory:")):
+        shown = parsed.render_as_string()
+        message = f"the database must be a SQLite file (sqlite:///creator.db) or postgresql://HOST/NAME, not {shown}"
         raise ValueError(message)
     return parsed
+
+
+def _sqlite(url: URL) -> Engine:
+    # The driver would open transactions by itself, late and only for writes; SQLAlchemy's "begin" does it here.
+    engine = create_engine(url, connect_args={"isolation_level": None, "timeout": BUSY_TIMEOUT_S})
+    event.listen(engine, "connect", _on_connect)
+    event.listen(engine, "begin", _on_begin)
+    _enter_wal(engine)
+    return engine
 
 
 def _on_connect(connection: SqliteConnection, _record: object) -> None:

@@ -26,6 +26,9 @@ Moment = Annotated[
     WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2025-11-06T10:32:48.100Z"]}),
 ]
 
+Text = Annotated[str, Field(pattern=r"^[^\u0000]*$")]
+"""What people write: every character but the one that no database keeps."""
+
 PeerUuid = Annotated[UUID, Path(alias="userUuid", description="The other person in the chat")]
 
 

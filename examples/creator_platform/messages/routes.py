@@ -1,27 +1,21 @@
-"""The operations on messages."""
+"""The operations on the messages of the caller's own chats."""
 
-from datetime import UTC, datetime
 from typing import Annotated
-from uuid import uuid4
+from uuid import UUID
 
-from fastapi import APIRouter, Query, status
-from sqlalchemy import Connection
+from fastapi import APIRouter, Path, Query, status
 
 from examples.creator_platform.access import ChatReader, ChatWriter
-from examples.creator_platform.errors import WITH_NOT_FOUND, NotContactable, NotFound
-from examples.creator_platform.messages import rows
-from examples.creator_platform.messages.shapes import (
-    MessageItem,
-    MessageListQuery,
-    MessageSent,
-    MessageType,
-    NewMessage,
-    message,
-)
+from examples.creator_platform.conditional import Conditional
+from examples.creator_platform.errors import WITH_NOT_FOUND
+from examples.creator_platform.messages import actions
+from examples.creator_platform.messages.shapes import MessageItem, MessageListQuery, MessageSent, NewMessage
 from examples.creator_platform.store import Database
-from examples.creator_platform.wire import Page, PeerUuid, page_of
+from examples.creator_platform.wire import Page, PeerUuid
 
-router = APIRouter(tags=["Chats"])
+router = APIRouter(tags=["Chats"], route_class=Conditional)
+
+MessageUuid = Annotated[UUID, Path(alias="messageUuid")]
 
 
 @router.get("/chats/{userUuid}/messages", operation_id="listMessages", responses=WITH_NOT_FOUND)
@@ -30,11 +24,7 @@ def list_messages(
 ) -> Page[MessageItem]:
     """The messages of one of the caller's chats, the newest first."""
     with database.write() if query.mark_as_read else database.read() as conn:
-        conversation = _conversation(conn, caller.owner, str(user_uuid))
-        if query.mark_as_read:
-            rows.mark_read(conn, conversation)
-        found = rows.list_messages(conn, conversation.chat_id, query)
-    return page_of([message(row, conversation) for row in found], query)
+        return actions.list_messages(conn, caller.owner, str(user_uuid), query)
 
 
 @router.post(
@@ -45,19 +35,17 @@ def list_messages(
 )
 def send_message(caller: ChatWriter, database: Database, user_uuid: PeerUuid, body: NewMessage) -> MessageSent:
     """Send a message in one of the caller's chats."""
-    message_uuid = str(uuid4())
     with database.write() as conn:
-        conversation = _conversation(conn, caller.owner, str(user_uuid))
-        if not conversation.peer_is_contactable:
-            raise NotContactable("User cannot be contacted")
-        kind, now = MessageType.SINGLE_RECIPIENT, datetime.now(UTC)
-        rows.add_message(conn, conversation, uuid=message_uuid, text=body.text, kind=kind, now=now)
-    return MessageSent(message_uuid=message_uuid)
+        return actions.send_message(conn, caller.owner, str(user_uuid), body)
 
 
-def _conversation(conn: Connection, owner: str, peer: str) -> rows.Conversation:
-    """The caller's chat with *peer*. Raises NotFound, the same for a chat of others and for a person who is none."""
-    conversation = rows.find_conversation(conn, owner, peer)
-    if conversation is None:
-        raise NotFound("Chat not found")
-    return conversation
+@router.delete(
+    "/chats/{userUuid}/messages/{messageUuid}",
+    operation_id="deleteMessage",
+    status_code=status.HTTP_204_NO_CONTENT,
+    responses=WITH_NOT_FOUND,
+)
+def delete_message(caller: ChatWriter, database: Database, user_uuid: PeerUuid, message_uuid: MessageUuid) -> None:
+    """Take back a message of the caller's own, unless it was purchased or sent to many at once."""
+    with database.write() as conn:
+        actions.delete_message(conn, caller.owner, str(user_uuid), str(message_uuid))

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, RowMapping, insert, select, update
+from sqlalchemy import Connection, RowMapping, case, delete, insert, select, update
 
-from examples.creator_platform.tables import chat_sides, messages, unread_messages, users
+from examples.creator_platform.tables import NEVER, chat_sides, chats, messages, unread_messages, users
 from examples.creator_platform.wire import Paging
 
 
@@ -15,7 +16,8 @@ class Conversation:
     """One chat seen from *owner*'s side."""
 
     chat_id: int
-    last_message_at: datetime | None
+    last_message_id: int | None
+    last_message_at: datetime
     owner: str
     owner_handle: str
     peer: str
@@ -28,7 +30,7 @@ def find_conversation(conn: Connection, owner: str, peer: str) -> Conversation |
     me, them = users.alias("me"), users.alias("them")
     statement = (
         select(
-            *chat_sides.c["chat_id", "last_message_at"],
+            *chat_sides.c["chat_id", "last_message_id", "last_message_at"],
             me.c.uuid.label("owner"),
             me.c.handle.label("owner_handle"),
             them.c.uuid.label("peer"),
@@ -43,10 +45,17 @@ def find_conversation(conn: Connection, owner: str, peer: str) -> Conversation |
     return None if row is None else Conversation(**row)
 
 
+def lock_chat(conn: Connection, owner: str, peer: str) -> None:
+    """Let nobody else change what is said in the chat of the two before this transaction has ended."""
+    mine = (chat_sides.c.user_uuid == owner, chat_sides.c.peer_uuid == peer)
+    statement = select(chats.c.id).join_from(chats, chat_sides).where(*mine)
+    conn.execute(statement.with_for_update(of=chats, key_share=True))
+
+
 def list_messages(conn: Connection, chat_id: int, paging: Paging) -> Sequence[RowMapping]:
     """The chat's messages, the newest first; at most ``paging.limit``."""
     statement = (
-        select(*messages.c["uuid", "text", "sent_at", "sender_uuid", "type", "is_read"])
+        select(messages)
         .where(messages.c.chat_id == chat_id)
         .order_by(messages.c.sent_at.desc(), messages.c.id.desc())
         .limit(paging.limit)
@@ -55,24 +64,70 @@ def list_messages(conn: Connection, chat_id: int, paging: Paging) -> Sequence[Ro
     return conn.execute(statement).mappings().all()
 
 
+def find_message(conn: Connection, chat_id: int, uuid: str) -> RowMapping | None:
+    """The message with this uuid, if it is in the chat."""
+    statement = select(messages).where(messages.c.uuid == uuid, messages.c.chat_id == chat_id)
+    return conn.execute(statement).mappings().one_or_none()
+
+
 def mark_read(conn: Connection, conversation: Conversation) -> None:
     """Everything that the peer wrote is read, and the owner's side counts nothing as unread."""
     theirs = (messages.c.chat_id == conversation.chat_id, messages.c.sender_uuid == conversation.peer)
     conn.execute(update(messages).where(*theirs, unread_messages).values(is_read=True))
+    _set_unread(conn, conversation, 0)
+
+
+def mark_unread(conn: Connection, conversation: Conversation) -> None:
+    """The newest message that the peer wrote is unread, if nothing is and there is one."""
+    theirs = (messages.c.chat_id == conversation.chat_id, messages.c.sender_uuid == conversation.peer)
+    newest = select(messages.c.id).where(*theirs).order_by(messages.c.sent_at.desc(), messages.c.id.desc()).limit(1)
+    changed = update(messages).where(messages.c.id == newest.scalar_subquery(), messages.c.is_read.is_(True))
+    if conn.execute(changed.values(is_read=False)).rowcount:
+        _set_unread(conn, conversation, 1)
+
+
+def _set_unread(conn: Connection, conversation: Conversation, count: int) -> None:
     mine = (chat_sides.c.user_uuid == conversation.owner, chat_sides.c.peer_uuid == conversation.peer)
-    conn.execute(update(chat_sides).where(*mine).values(unread_count=0))
+    conn.execute(update(chat_sides).where(*mine).values(unread_count=count))
 
 
-def add_message(
-    conn: Connection, conversation: Conversation, *, uuid: str, text: str, kind: str, now: datetime
-) -> None:
-    """A message from the owner is the chat's newest on both sides, and one more that the peer has not read."""
+def add_message(conn: Connection, conversation: Conversation, new: dict[str, Any], *, now: datetime) -> None:
+    """A message from the owner is the chat's newest on both sides, and one more that the peer has not read.
+
+    *new*: its uuid, text and type, and who wrote it in the owner's place, if somebody did.
+    """
     # A clock that was set back must not sort a new message below the ones that it answers.
-    sent_at = now if conversation.last_message_at is None else max(now, conversation.last_message_at)
-    chat_id, owner, peer = conversation.chat_id, conversation.owner, conversation.peer
-    row = {"uuid": uuid, "chat_id": chat_id, "sender_uuid": owner, "text": text, "type": kind}
-    added = insert(messages).values(row | {"sent_at": sent_at, "is_read": False}).returning(messages.c.id)
-    newest = {"last_message_id": conn.execute(added).scalar_one(), "last_message_at": sent_at}
-    conn.execute(update(chat_sides).where(chat_sides.c.chat_id == chat_id).values(newest))
-    theirs = (chat_sides.c.user_uuid == peer, chat_sides.c.peer_uuid == owner)
-    conn.execute(update(chat_sides).where(*theirs).values(unread_count=chat_sides.c.unread_count + 1))
+    sent_at = max(now, conversation.last_message_at)
+    row = new | {"chat_id": conversation.chat_id, "sender_uuid": conversation.owner, "sent_at": sent_at}
+    message_id = conn.execute(insert(messages).values(row | {"is_read": False}).returning(messages.c.id)).scalar_one()
+    _count_unread(conn, conversation, +1)
+    _set_newest(conn, conversation, message_id, sent_at=sent_at, sender=conversation.owner)
+
+
+def remove_message(conn: Connection, conversation: Conversation, message: RowMapping) -> None:
+    """The owner's *message* is gone, from the chat and from what both sides count and show."""
+    if not message["is_read"]:
+        _count_unread(conn, conversation, -1)
+    if message["id"] == conversation.last_message_id:
+        others = (messages.c.chat_id == conversation.chat_id, messages.c.id != message["id"])
+        newest = select(*messages.c["id", "sent_at", "sender_uuid"]).where(*others)
+        newest = newest.order_by(messages.c.sent_at.desc(), messages.c.id.desc()).limit(1)
+        last = conn.execute(newest).one_or_none()
+        last_id, sent_at, sender = last or (None, NEVER, None)
+        _set_newest(conn, conversation, last_id, sent_at=sent_at, sender=sender)
+    conn.execute(delete(messages).where(messages.c.id == message["id"]))
+
+
+def _count_unread(conn: Connection, conversation: Conversation, more: int) -> None:
+    """The peer has so many *more* messages that they have not read."""
+    theirs = (chat_sides.c.user_uuid == conversation.peer, chat_sides.c.peer_uuid == conversation.owner)
+    conn.execute(update(chat_sides).where(*theirs).values(unread_count=chat_sides.c.unread_count + more))
+
+
+def _set_newest(
+    conn: Connection, conversation: Conversation, message_id: int | None, *, sent_at: datetime, sender: str | None
+) -> None:
+    newest = {"last_message_id": message_id, "last_message_at": sent_at}
+    theirs = case((chat_sides.c.peer_uuid == sender, True), else_=False)
+    both = update(chat_sides).where(chat_sides.c.chat_id == conversation.chat_id)
+    conn.execute(both.values(newest | {"awaits_answer": theirs}))

@@ -1,12 +1,13 @@
 """Messages on the wire."""
 
 from enum import StrEnum
+from typing import Annotated
 
 from pydantic import Field
 from sqlalchemy import RowMapping
 
 from examples.creator_platform.messages.rows import Conversation
-from examples.creator_platform.wire import Body, Moment, Paging, Shape
+from examples.creator_platform.wire import Body, Moment, Paging, Shape, Text
 
 
 class MessageType(StrEnum):
@@ -41,7 +42,7 @@ class MessageListQuery(Paging):
 class NewMessage(Body):
     """What the caller wants to say."""
 
-    text: str = Field(min_length=1, max_length=5000)
+    text: Annotated[Text, Field(min_length=1, max_length=5000)]
 
 
 class MessageSent(Shape):
@@ -70,7 +71,7 @@ class Pricing(Shape):
 
 
 class MessageItem(Shape):
-    """One message. Messages carry no media and no price yet, and nobody writes on another's behalf."""
+    """One message. Messages carry no media yet. What costs something is read only once it is paid for."""
 
     uuid: str
     text: str | None
@@ -81,10 +82,17 @@ class MessageItem(Shape):
     media_type: str | None = None
     media_uuids: list[str] = Field(default=[])
     type: MessageType
-    pricing: Pricing | None = None
-    purchased_at: Moment | None = None
+    pricing: Pricing | None
+    purchased_at: Moment | None
     is_read: bool
-    sent_by_user_id: str | None = None
+    sent_by_user_id: str | None
+
+
+def visible_text(row: RowMapping, reader: str) -> str | None:
+    """What the message in *row* says to *reader*: nothing to one who would have to pay for it and has not."""
+    is_locked = row["price"] is not None and row["purchased_at"] is None and row["sender_uuid"] != reader
+    text: str | None = None if is_locked else row["text"]
+    return text
 
 
 def message(row: RowMapping, conversation: Conversation) -> MessageItem:
@@ -94,10 +102,13 @@ def message(row: RowMapping, conversation: Conversation) -> MessageItem:
     sender, recipient = (owner, peer) if row["sender_uuid"] == owner.uuid else (peer, owner)
     return MessageItem(
         uuid=row["uuid"],
-        text=row["text"],
+        text=visible_text(row, owner.uuid),
         sent_at=row["sent_at"],
         sender=sender,
         recipient=recipient,
         type=row["type"],
+        pricing=None if row["price"] is None else Pricing(USD=Price(price=row["price"])),
+        purchased_at=row["purchased_at"],
         is_read=row["is_read"],
+        sent_by_user_id=row["sent_by_uuid"],
     )

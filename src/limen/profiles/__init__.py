@@ -27,6 +27,17 @@ MAX_NODES = 50_000
 """Values in a file, each alias counted with all that it stands for."""
 MAX_DEPTH = 32
 
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How much a document may be: its bytes, its values (each alias counted with all that it stands for), its depth."""
+
+    bytes: int = MAX_BYTES
+    nodes: int = MAX_NODES
+    depth: int = MAX_DEPTH
+
+
+_PROFILE = Bounds()
 _HERE = Path(__file__).parent
 _WHOLE = re.compile(r"0|-?[1-9][0-9]{0,14}")
 _TAG = "tag:yaml.org,2002:"
@@ -40,6 +51,7 @@ class Parsed:
     data: Any = None
     lines: dict[str, int] = field(default_factory=dict)
     mistakes: list[Mistake] = field(default_factory=list)
+    bounds: Bounds = _PROFILE
     nodes: int = 0
 
 
@@ -74,22 +86,22 @@ def built_in() -> Profile:
     return load(_HERE / f"{BUILT_IN}.yaml")
 
 
-def parse(content: bytes) -> Parsed:
+def parse(content: bytes, bounds: Bounds = _PROFILE) -> Parsed:
     """*content*, one YAML document in UTF-8, as plain data. Of a key that stands twice the first value counts.
 
-    Raises ProfileError where there is no data: no YAML, no UTF-8, more than ``MAX_BYTES``, ``MAX_NODES`` or
-    ``MAX_DEPTH``. Mistakes that leave the rest readable are in the answer.
+    Raises ProfileError where there is no data: no YAML, no UTF-8, more than *bounds*, which are those of a profile.
+    Mistakes that leave the rest readable are in the answer.
     """
     import yaml
 
-    if len(content) > MAX_BYTES:
-        raise _wrong("a larger file", f"at most {MAX_BYTES} bytes")
+    if len(content) > bounds.bytes:
+        raise _wrong("a larger file", f"at most {bounds.bytes} bytes")
     try:
         text = content.decode()
     except UnicodeDecodeError as error:
         raise _wrong("bytes that are not UTF-8", "UTF-8", content.count(b"\n", 0, error.start) + 1) from None
     try:
-        _measure(text)
+        _measure(text, bounds)
         root = yaml.compose(text, Loader=yaml.SafeLoader)
     except ProfileError:
         raise
@@ -101,7 +113,7 @@ def parse(content: bytes) -> Parsed:
         raise _wrong(f"the character U+{error.character:04X}", "printable characters", line) from None
     except (yaml.YAMLError, ValueError, OverflowError) as error:  # the last two: escapes beyond Unicode
         raise _wrong(f"no YAML ({error})", "one YAML document") from None
-    parsed = Parsed()
+    parsed = Parsed(bounds=bounds)
     if root is not None:
         parsed.lines[""] = root.start_mark.line + 1
         parsed.data = _plain(root, "", parsed, 1)
@@ -112,7 +124,7 @@ def _wrong(found: str, allowed: str, line: int | None = None) -> ProfileError:
     return ProfileError([Mistake("", line, found, allowed)])
 
 
-def _measure(text: str) -> None:
+def _measure(text: str, bounds: Bounds) -> None:
     """Refuse what is too deep or too much before it is composed, which is done by recursion."""
     import yaml
 
@@ -123,10 +135,10 @@ def _measure(text: str) -> None:
             depth += 1
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
-        if depth > MAX_DEPTH:
-            raise _wrong("deeper nesting", f"at most {MAX_DEPTH} levels", line)
-        if count > 2 * MAX_NODES + 4:  # a collection has two events; the stream and the document have four
-            raise _wrong("more values", f"at most {MAX_NODES} values", line)
+        if depth > bounds.depth:
+            raise _wrong("deeper nesting", f"at most {bounds.depth} levels", line)
+        if count > 2 * bounds.nodes + 4:  # a collection has two events; the stream and the document have four
+            raise _wrong("more values", f"at most {bounds.nodes} values", line)
 
 
 def _plain(node: Node, path: str, parsed: Parsed, depth: int) -> Any:
@@ -135,10 +147,11 @@ def _plain(node: Node, path: str, parsed: Parsed, depth: int) -> Any:
 
     line = node.start_mark.line + 1
     parsed.nodes += 1
-    if parsed.nodes > MAX_NODES:
-        raise _wrong("more values, counting what aliases stand for", f"at most {MAX_NODES} values", line)
-    if depth > MAX_DEPTH:
-        raise _wrong("deeper nesting, following aliases", f"at most {MAX_DEPTH} levels", line)
+    bounds = parsed.bounds
+    if parsed.nodes > bounds.nodes:
+        raise _wrong("more values, counting what aliases stand for", f"at most {bounds.nodes} values", line)
+    if depth > bounds.depth:
+        raise _wrong("deeper nesting, following aliases", f"at most {bounds.depth} levels", line)
     if node.tag.removeprefix(_TAG) not in _TAGS:
         parsed.mistakes.append(Mistake(path, line, f"the tag {node.tag!r}", "no tags"))
     if isinstance(node, yaml.MappingNode):

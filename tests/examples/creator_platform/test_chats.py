@@ -1,19 +1,21 @@
 """GET /chats and POST /chats."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from fastapi.testclient import TestClient
 
-AsUser = Callable[[str], TestClient]
+AsUser = Callable[..., TestClient]
 Ask = Callable[..., list[tuple[Any, ...]]]
 
 BAD_QUERIES = [
     *({"page": bad} for bad in ("0", "-1", "one", "1.5", "", str(2**31), str(10**40))),
     *({"size": bad} for bad in ("0", "51", "-3", "many", "")),
     *({"filter": bad} for bad in ("", "read", "unread,unread")),
+    *({"smartListIds": bad} for bad in ("", "muted")),
     *({"sortBy": bad} for bad in ("", "oldest", "MOST_RECENT_MESSAGES")),
     *({"search": bad} for bad in ("", "x" * 101, "\x00", "a\x00")),
     *({unknown: "1"} for unknown in ("filter[unread]", "customListId", "sort_by")),
@@ -79,7 +81,7 @@ def test_a_chat_shows_the_other_person_and_the_newest_message(
 
 @pytest.mark.req("R85")
 def test_chats_are_listed_by_their_newest_message_and_silent_ones_last(reader: AsUser, seen: Ask) -> None:
-    (owner,) = seen("SELECT user_uuid FROM chat_sides WHERE last_message_at IS NULL ORDER BY 1")[0]
+    (owner,) = seen("SELECT user_uuid FROM chat_sides WHERE last_message_id IS NULL ORDER BY 1")[0]
     moments = [chat["lastMessageAt"] for chat in all_chats(reader(owner), sortBy="most_recent_messages")]
     spoken = [moment for moment in moments if moment is not None]
     assert moments == [*sorted(spoken, reverse=True), *[None] * (len(moments) - len(spoken))]
@@ -125,8 +127,8 @@ def test_search_takes_no_character_for_a_pattern(reader: AsUser, busiest: str, w
 
 @pytest.mark.req("R85", "R98")
 @pytest.mark.parametrize("query", BAD_QUERIES, ids=str)
-def test_a_query_that_makes_no_sense_is_refused(reader: AsUser, busiest: str, query: dict[str, str]) -> None:
-    answer = reader(busiest).get("/chats", params=query)
+def test_a_query_that_makes_no_sense_is_refused(anybody: TestClient, query: dict[str, str]) -> None:
+    answer = anybody.get("/chats", params=query)
     assert answer.status_code == 400
     (line,) = answer.json()["errors"]
     assert line.startswith(next(iter(query)))
@@ -158,7 +160,9 @@ def test_a_repeated_request_changes_nothing(writer: AsUser, written: Ask, busies
 @pytest.mark.req("R86")
 def test_unreachable_unknown_and_oneself_are_refused_alike(writer: AsUser, written: Ask, busiest: str) -> None:
     before = written("SELECT count(*) FROM chats")
-    for peer in (stranger(written, busiest, contactable=False), str(uuid4()), busiest):
+    unreachable = stranger(written, busiest, contactable=True)
+    written("UPDATE users SET is_contactable = ? WHERE uuid = ?", False, unreachable)
+    for peer in (unreachable, str(uuid4()), busiest):
         answer = writer(busiest).post("/chats", json={"userUuid": peer})
         assert (answer.status_code, answer.json()) == (400, {"message": "User cannot be contacted"})
     nobody = writer(str(uuid4())).post("/chats", json={"userUuid": busiest})
@@ -168,15 +172,44 @@ def test_unreachable_unknown_and_oneself_are_refused_alike(writer: AsUser, writt
 
 @pytest.mark.req("R86")
 @pytest.mark.parametrize("body", BAD_BODIES, ids=str)
-def test_a_body_without_a_uuid_is_refused(writer: AsUser, written: Ask, busiest: str, body: object) -> None:
-    answer = writer(busiest).post("/chats", json=body)
+def test_a_body_without_a_uuid_is_refused(anybody: TestClient, body: object) -> None:
+    answer = anybody.post("/chats", json=body)
     assert answer.status_code == 400
     assert answer.json()["errors"]
     assert set(answer.json()) == {"errors"}
 
 
 @pytest.mark.req("R86")
-def test_an_unknown_field_is_refused(writer: AsUser, written: Ask, busiest: str) -> None:
-    body = {"userUuid": stranger(written, busiest, contactable=True), "price": 300}
-    answer = writer(busiest).post("/chats", json=body)
+def test_an_unknown_field_is_refused(anybody: TestClient) -> None:
+    answer = anybody.post("/chats", json={"userUuid": str(uuid4()), "price": 300})
     assert (answer.status_code, answer.json()) == (400, {"errors": ["price: Extra inputs are not permitted"]})
+
+
+@pytest.mark.req("R86")
+def test_two_people_who_start_at_once_have_one_chat(writer: AsUser, written: Ask, busiest: str) -> None:
+    peer = stranger(written, busiest, contactable=True)
+    pairs = [(busiest, peer), (peer, busiest)] * 8
+
+    def start(pair: tuple[str, str]) -> str:
+        answer = writer(pair[0]).post("/chats", json={"userUuid": pair[1]})
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["message"])
+
+    with ThreadPoolExecutor(8) as pool:
+        told = list(pool.map(start, pairs))
+    assert told.count("Chat created") == 1
+    assert written(
+        "SELECT count(*) FROM chat_sides WHERE ? IN (user_uuid, peer_uuid) AND ? IN (user_uuid, peer_uuid)",
+        busiest,
+        peer,
+    ) == [(2,)]
+
+
+@pytest.mark.req("R96")
+def test_a_new_chat_of_a_creator_is_one_of_their_agencys(writer: AsUser, written: Ask) -> None:
+    ((creator, agency),) = written("SELECT creator_uuid, agency_uuid FROM agency_creators ORDER BY 1 LIMIT 1")
+    peer = stranger(written, creator, contactable=True)
+    writer(creator).post("/chats", json={"userUuid": peer})
+    sides = "SELECT agency_uuid FROM chat_sides WHERE user_uuid = ? AND peer_uuid = ?"
+    assert written(sides, creator, peer) == [(agency,)]
+    assert written(sides, peer, creator) == [(None,)]

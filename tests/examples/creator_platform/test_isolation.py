@@ -9,7 +9,7 @@ from fastapi.testclient import TestClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-AsUser = Callable[[str], TestClient]
+AsUser = Callable[..., TestClient]
 Ask = Callable[..., list[tuple[Any, ...]]]
 
 USERS = st.integers(0, 39)
@@ -91,6 +91,7 @@ def test_nobody_writes_into_a_chat_of_others(writer: AsUser, written: Ask) -> No
 @pytest.mark.req("R125")
 def test_sending_touches_no_third_persons_view(writer: AsUser, written: Ask, longest: tuple[str, str]) -> None:
     owner, peer = longest
+    written("UPDATE users SET is_contactable = ? WHERE uuid = ?", True, peer)
     others = [user for user in users(written) if user not in longest]
     before = {user: writer(user).get("/chats", params={"size": 50}).text for user in others}
     answer = writer(owner).post(f"/chats/{peer}/message", json={"text": "for one only"})

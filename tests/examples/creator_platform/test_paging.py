@@ -8,7 +8,7 @@ from fastapi.testclient import TestClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-AsUser = Callable[[str], TestClient]
+AsUser = Callable[..., TestClient]
 Ask = Callable[..., list[tuple[Any, ...]]]
 
 CHATS = "SELECT peer_uuid FROM chat_sides WHERE user_uuid = ? ORDER BY last_message_at DESC, peer_uuid DESC"
@@ -79,9 +79,8 @@ def test_a_page_behind_the_end_is_empty(reader: AsUser, busiest: str, number: in
 
 
 @pytest.mark.req("R98")
-def test_chats_of_the_same_moment_are_neither_repeated_nor_skipped(writing: Any, writer: AsUser, busiest: str) -> None:
-    with writing.state.store.write() as conn:
-        conn.exec_driver_sql("UPDATE chat_sides SET last_message_at = 1700000000000")
+def test_chats_of_the_same_moment_are_neither_repeated_nor_skipped(written: Ask, writer: AsUser, busiest: str) -> None:
+    written("UPDATE chat_sides SET last_message_at = 1700000000000")
     whole = writer(busiest).get("/chats", params={"size": 50}).json()["data"]
     pages = [writer(busiest).get("/chats", params={"size": 3, "page": n}).json() for n in range(1, 20)]
     assert [chat for page in pages for chat in page["data"]] == whole

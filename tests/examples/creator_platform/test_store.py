@@ -12,9 +12,9 @@ from examples.creator_platform.store import Store
 START = "import sys; from examples.creator_platform.store import Store; print(flush=True); input(); Store(sys.argv[1])"
 
 
-@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "postgresql://host/db"])
-def test_a_database_that_is_no_file_is_refused(url: str) -> None:
-    with pytest.raises(ValueError, match="must be a SQLite file"):
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "mysql://host/db", "creator.db"])
+def test_a_database_that_is_none_of_ours_is_refused(url: str) -> None:
+    with pytest.raises(ValueError, match="the database must be a"):
         Store(url)
 
 
@@ -52,8 +52,9 @@ def add_side_of_nobody(store: Store) -> None:
     with store.write() as conn:
         conn.exec_driver_sql("INSERT INTO chats (id, created_at) VALUES (1, 0)")
         conn.exec_driver_sql(
-            "INSERT INTO chat_sides (user_uuid, peer_uuid, chat_id, unread_count, is_muted, is_top_spender)"
-            " VALUES ('nobody', 'noone', 1, 0, 0, 0)"
+            "INSERT INTO chat_sides (user_uuid, peer_uuid, chat_id, last_message_at, unread_count, awaits_answer,"
+            " is_muted, peer_is_online)"
+            " VALUES ('nobody', 'noone', 1, 0, 0, FALSE, FALSE, FALSE)"
         )
 
 

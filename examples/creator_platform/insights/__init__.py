@@ -1,0 +1,5 @@
+"""Insights: what a creator earns, from whom, and how the audience grows."""
+
+from examples.creator_platform.insights.routes import router
+
+__all__ = ["router"]

@@ -1,0 +1,1 @@
+"""An organisation platform's API behind Limen: see README.md beside this file."""
