@@ -21,6 +21,9 @@ def ready(limen: Any, path: str, words: list[str]) -> list[str]:
         pinning(limen)
     if path == "keys import":
         importing(limen)
+    if path == "profile import-openapi":
+        described = '{"openapi": "3.1.0", "paths": {"/x": {"get": {"operationId": "x", "security": []}}}}'
+        (limen.folder / words[0]).write_text(described)
     if path == "pepper retire":
         limen("pepper", "add-secret", "legacy")
     return words

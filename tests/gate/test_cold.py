@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-import limen.app as composition
+import limen.reads as composition
 from limen.control import apis, keys, owners
 from limen.core.keys import mint
 from limen.core.verdict import Ask

@@ -11,7 +11,7 @@ from limen.app import App
 from limen.control import apis, keys, owners, versions
 from limen.core.limits import Limit
 from limen.db.transaction import Tx
-from limen.gate.lease import Lease
+from limen.gate.lease import HostLease
 from tests.gate.scene import VERSION, NewScene, Scene, changed
 
 Change = Callable[[Scene, App, keys.Issued], Any]
@@ -86,7 +86,8 @@ def test_what_another_process_took_away_is_refused_at_the_next_check(scene: Scen
     text = issued.text.encode()
     assert [scene.code(text), scene.warm(text)] == ["ok", "ok"]
     change(scene, other, issued)
-    assert scene.warm(text) is None, "what memory knows is not believed any more"
+    if scene.settings.on_one_host:  # elsewhere memory has been told when the change has answered
+        assert scene.warm(text) is None, "what memory knows is not believed any more"
     assert scene.code(text) == code
     assert scene.warm(text) == code
 
@@ -191,17 +192,19 @@ def test_a_change_to_one_key_costs_no_other_key_its_place(scene: Scene) -> None:
 
 @pytest.mark.req("R69")
 @pytest.mark.check("C028")
+@pytest.mark.sqlite
 def test_a_build_that_reads_no_epoch_would_admit_the_revoked_key(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     issued, other = scene.issued(), scene.other()
     text = issued.text.encode()
     assert scene.code(text) == "ok"
-    monkeypatch.setattr(Lease, "holds", lambda lease: lease._applied != -1)
+    monkeypatch.setattr(HostLease, "holds", lambda lease, _at: lease._applied != -1)
     other.act(keys.revoke, issued.key.key)
     assert scene.code(text) == "ok"
     monkeypatch.undo()
     assert scene.code(text) == "key_revoked"
 
 
+@pytest.mark.sqlite
 def test_while_a_change_commits_every_check_is_cold_and_is_answered(scene: Scene) -> None:
     """An odd epoch: a writer is about to commit, or was killed while it did. Nothing is believed, all is answered."""
     text = scene.key()
@@ -217,6 +220,7 @@ def test_while_a_change_commits_every_check_is_cold_and_is_answered(scene: Scene
     assert [scene.code(text), scene.warm(text)] == ["ok", "ok"]
 
 
+@pytest.mark.sqlite
 def test_a_revocation_whose_writer_died_right_after_its_commit_holds_all_the_same(scene: Scene) -> None:
     issued = scene.issued()
     text = issued.text.encode()
@@ -232,35 +236,35 @@ class TestLease:
 
     def test_it_is_not_held_until_it_was_renewed(self) -> None:
         cell = [0]
-        lease = Lease(cell)
-        assert not lease.holds()
+        lease = HostLease(cell)
+        assert not lease.holds(0.0)
         lease.renew(lease.epoch())
-        assert lease.holds()
+        assert lease.holds(0.0)
 
     @pytest.mark.parametrize("moved", [1, 2, 4, 1 << 40])
     def test_it_ends_when_the_epoch_moves(self, moved: int) -> None:
         cell = [6]
-        lease = Lease(cell)
+        lease = HostLease(cell)
         lease.renew(6)
         cell[0] += moved
-        assert not lease.holds()
+        assert not lease.holds(0.0)
 
     def test_it_is_not_held_by_an_odd_epoch(self) -> None:
         cell = [7]
-        lease = Lease(cell)
+        lease = HostLease(cell)
         lease.renew(7)
-        assert not lease.holds()
+        assert not lease.holds(0.0)
 
     def test_an_epoch_that_moved_while_the_change_log_was_read_renews_nothing(self) -> None:
         cell = [6]
-        lease = Lease(cell)
+        lease = HostLease(cell)
         seen = lease.epoch()
         cell[0] = 8
         lease.renew(seen)
-        assert not lease.holds()
+        assert not lease.holds(0.0)
 
     def test_it_can_be_dropped(self) -> None:
-        lease = Lease([4])
+        lease = HostLease([4])
         lease.renew(4)
         lease.drop()
-        assert not lease.holds()
+        assert not lease.holds(0.0)

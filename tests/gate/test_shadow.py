@@ -17,6 +17,7 @@ def _counted(scene: Scene) -> list[tuple[str, str, str, int]]:
 
 
 @pytest.mark.req("R41", "R113")
+@pytest.mark.sqlite  # elsewhere windows end by a clock that the test does not set
 def test_the_windows_of_a_profile_hold_at_once(new_scene: NewScene) -> None:
     scene = new_scene(changed(limits__default="2 per 10 s, 3 per 60 s"))
     text = scene.key()

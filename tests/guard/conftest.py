@@ -10,21 +10,21 @@ import pytest
 
 from limen.core.profile import Profile
 from limen.guard.asgi import Guard
-from tests.gate.scene import VERSION, NewScene, Scene
+from tests.gate.scene import VERSION, NewScene, Placed, Scene
 from tests.guard.served import BOTH, plain, profile
 
 Header = tuple[bytes, bytes]
 
 
 @pytest.fixture
-def new_scene(tmp_path: Path) -> Iterator[NewScene]:
+def new_scene(tmp_path: Path, placed: Placed) -> Iterator[NewScene]:
     """Makes installations, each in a folder of its own; all are closed in the end."""
     made: list[Scene] = []
 
     def make(of: Profile | None = None, **settings: Any) -> Scene:
         folder = tmp_path / str(len(made))
         folder.mkdir()
-        made.append(Scene(folder, of or profile(), **settings))
+        made.append(Scene(folder, of or profile(), **placed(folder) | settings))
         return made[-1]
 
     yield make

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from tests.gate.scene import ROOT, Scene
+from tests.gate.scene import ROOT, Scene, named
 
 START_S = 60.0
 STOP_S = 20.0
@@ -35,8 +35,7 @@ def environment(scene: Scene, **more: str) -> dict[str, str]:
     """The environment in which a process finds the scene's installation."""
     paths = os.pathsep.join([str(ROOT / "src"), str(ROOT)])
     kept = {name: value for name, value in os.environ.items() if not name.startswith("LIMEN_")}
-    own = {"LIMEN_DATABASE_URL": scene.settings.database_url, "LIMEN_SEGMENT_BYTES": "65536", "LIMEN_DRAIN": "off"}
-    return kept | own | {"PYTHONPATH": paths} | more
+    return kept | named(scene.settings) | {"PYTHONPATH": paths} | more
 
 
 @contextmanager

@@ -462,6 +462,29 @@ async def test_a_key_of_another_environment_is_refused(scene: Scene) -> None:
         guard.close()
 
 
+@pytest.mark.req("R200")
+@pytest.mark.parametrize("kind", ["secret", "public"])
+async def test_a_guard_of_no_environment_admits_each_key_for_its_own(new_scene: NewScene, kind: str) -> None:
+    scene = new_scene(changed("organisation"), api="organisation")
+    seen: list[Any] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(caller_of(scope))
+        await plain(scope, receive, send)
+
+    guard = Guard(app, api="organisation", environment=None, settings=scene.settings)
+    texts = [scene.key(key_class=kind, environment=each, scopes=("read:experiences",)) for each in ("live", "test")]
+    for text in texts:
+        assert (await ask(guard, b"/v1/experiences", [(b"authorization", b"Bearer " + text)])).status == 200
+    assert [caller.environment for caller in seen] == ["live", "test"]
+    one, other = texts
+    swapped = b"_".join([*other.split(b"_")[:2], one.split(b"_")[2]])  # one environment's prefix, the other's secret
+    for text in (swapped, b"sk_prod_" + one[8:], b"", b"x"):
+        assert (await ask(guard, b"/v1/experiences", [(b"authorization", b"Bearer " + text)])).status == 401
+    assert (await ask(guard, b"/v1/experiences")).status == 401
+    guard.close()
+
+
 async def test_errors_are_written_in_the_platforms_own_shapes_where_its_profile_says_so(new_scene: NewScene) -> None:
     scene = new_scene(profile(errors__style="compat"))
     guard = Guard(plain, api=scene.api, settings=scene.settings)

@@ -223,14 +223,16 @@ async def test_a_route_without_a_version_is_told_where_versions_are_in_the_path(
     assert "GET /health is not in the profile" in failed
 
 
-async def test_the_start_fails_where_another_process_has_the_gate(scene: Scene) -> None:
-    scene.code(None)
+async def test_it_starts_beside_another_process_and_goes_on_with_what_that_has_counted(scene: Scene) -> None:
+    text = scene.key(scopes=BOTH)
+    for _ in range(30):
+        assert scene.code(text) == "ok"
     app = create_app(scene.settings)
     async with started(app) as failed:
-        assert failed.startswith("Gate taken: Process ")
-    scene.app.gates.pop(scene.api).close()
-    async with started(app) as failed:
         assert failed == ""
+        headers = [(b"x-fanvue-api-key", text), (b"x-fanvue-api-version", VERSION.encode())]
+        answer = await ask(app, b"/chats", headers=headers)
+        assert (answer.status, answer.header("x-ratelimit-remaining")) == (200, str(LIMIT - 31))
 
 
 async def test_the_start_fails_where_there_is_no_such_api_or_environment_or_installation(scene: Scene) -> None:
@@ -244,11 +246,12 @@ async def test_the_start_fails_where_there_is_no_such_api_or_environment_or_inst
     assert "Environment 'staging' of 'creator' is none of live, test" in await _start(
         scene, build, environment="staging"
     )
-    scene.settings.database_path.rename(scene.settings.database_path.with_suffix(".away"))
+    place = scene.settings.database_path if scene.settings.on_one_host else scene.settings.state_folder
+    place.rename(place.with_suffix(".away"))
     try:
         assert "Run 'limen init'" in await _start(scene, build)
     finally:
-        scene.settings.database_path.with_suffix(".away").rename(scene.settings.database_path)
+        place.with_suffix(".away").rename(place)
 
 
 @pytest.mark.req("R50")
@@ -271,6 +274,10 @@ async def test_the_document_states_the_scopes_of_every_route(scene: Scene) -> No
     }, "with the routes of included routers"
     scheme = document["components"]["securitySchemes"]["ApiKey"]
     assert scheme == {"type": "apiKey", "in": "header", "name": "X-Fanvue-API-Key"}
+    assert [call for calls in document["paths"].values() for call in calls.values() if "x-limen-scopes" in call] == []
+    (version,) = document["paths"]["/chats"]["get"]["parameters"]
+    assert (version["name"], version["in"], version["required"]) == ("X-Fanvue-API-Version", "header", True)
+    assert "parameters" not in document["paths"]["/status"]["get"], "a public operation asks for no version"
 
 
 async def test_the_document_says_bearer_where_keys_travel_as_such(new_scene: NewScene) -> None:
@@ -281,6 +288,17 @@ async def test_the_document_says_bearer_where_keys_travel_as_such(new_scene: New
     async with started(app):
         scheme = app.openapi()["components"]["securitySchemes"]["ApiKey"]
     assert scheme == {"type": "http", "scheme": "bearer"}
+
+
+async def test_the_document_says_where_any_valid_key_will_do(new_scene: NewScene) -> None:
+    operations = [{"id": "listThings", "call": "GET /things", "scopes": []}]
+    scene = new_scene(changed("organisation", operations=operations), api="organisation")
+    app = FastAPI()
+    _route("/v1/things")(app)
+    protect(app, api="organisation", settings=scene.settings)
+    async with started(app):
+        call = app.openapi()["paths"]["/v1/things"]["get"]
+    assert (call["security"], call["x-limen-scopes"]) == ([{"ApiKey": []}], [])
 
 
 def test_requires_decides_nothing_and_says_so_where_there_is_no_guard() -> None:

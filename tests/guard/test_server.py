@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 import httpx2
@@ -11,7 +12,8 @@ import pytest
 from limen.control import keys
 from limen.core.usage import Outcome
 from limen.drain import decode
-from tests.gate.scene import LIMIT, VERSION, Scene
+from tests.db.dump import kept, place_of
+from tests.gate.scene import LIMIT, VERSION, Placed, Scene
 from tests.guard.listening import environment, free_port, granian, listening, talk
 from tests.guard.served import BOTH, profile
 
@@ -28,10 +30,10 @@ class Served(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def served(tmp_path_factory: pytest.TempPathFactory, placed_once: Placed) -> Iterator[Served]:
     """The FastAPI application, served."""
     folder = tmp_path_factory.mktemp("served")
-    scene, port = Scene(folder, profile()), free_port()
+    scene, port = Scene(folder, profile(), **placed_once(folder)), free_port()
     key = scene.key(scopes=BOTH).decode()
     line = granian("tests.guard.served:create_app", port)
     with (
@@ -142,7 +144,7 @@ def test_what_the_server_wrote_holds_no_key(served: Served) -> None:
     """Its log, its journal and its database, after requests with the key in every place."""
     served.client.get(f"/chats/{served.key}?api_key={served.key}", headers=_headers(served.key))
     secret = served.key[17:-6].encode()
-    folder = served.scene.settings.database_path.parent
-    written = [path for path in folder.rglob("*") if path.is_file()]
-    assert {path.suffix for path in written} >= {".seg", ".db", ""}
-    assert [path.name for path in written if secret in path.read_bytes()] == []
+    settings = served.scene.settings
+    written = kept(place_of(settings), settings.pepper_path.parent)
+    assert {Path(name).suffix for name in written} >= {".seg", ".db" if settings.on_one_host else "", ""}
+    assert [name for name, content in written.items() if secret in content] == []

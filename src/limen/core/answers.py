@@ -9,7 +9,7 @@ import json
 import math
 from typing import Any, NamedTuple
 
-from limen.core.limits import seconds_until
+from limen.core.limits import IN_FLIGHT, seconds_until
 from limen.core.problems import VERDICTS, problem_body
 from limen.core.record import Header, Record
 from limen.core.rules import Rules
@@ -153,6 +153,8 @@ def _facts(verdict: Verdict, ask: Ask, rules: Rules) -> dict[str, Any]:
     elif code is LIMIT_EXCEEDED and verdict.limit is not None:
         facts["retryAfter"] = seconds_until(verdict.ends_in, 0)
         facts["detail"] = f"{verdict.limit} are used up. Try again in {facts['retryAfter']} s."
+        if verdict.limit.name == IN_FLIGHT:
+            facts["detail"] = f"{verdict.limit.count} requests are under way, and no more may be at once."
         facts["violated-policies"] = [verdict.limit.name]
     elif code is UNAVAILABLE:
         facts["retryAfter"] = 1

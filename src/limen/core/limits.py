@@ -15,6 +15,9 @@ _SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400}
 _LONGEST_S = 999_999_999
 """The longest window, 31 years: what is written in seconds can be read again."""
 
+IN_FLIGHT = "in_flight"
+"""The name of the limit on requests under way at once, which has no window."""
+
 MOST = 8
 """How many limits one set has at most: each of them is looked at on every request."""
 

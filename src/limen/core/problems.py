@@ -154,7 +154,8 @@ PROBLEMS = VERDICTS | _catalogue(
     ("backup_wrong", 422, "Backup wrong", "The file is no backup that can be restored."),
     ("archive_wrong", 422, "Archive wrong", "The file is no archive that can be imported."),
     ("not_empty", 409, "Not empty", "The installation has keys already."),
-    ("gate_taken", 409, "Gate taken", "Another process decides for this API already."),
+    ("guard_only", 409, "Guard only", "Only a guard, on one host, can hold a limit on requests under way."),
+    ("gate_taken", 409, "Gate taken", "Another process counts for this API alone, and does not answer."),
 )
 """Every public error, by its code."""
 

@@ -185,3 +185,5 @@ class Profile:
     errors: Errors
     document: Mapping[str, Any]
     """The plain data that this was read from, as the database holds it."""
+    in_flight: int = 0
+    """How many requests of one holder a Guard lets be under way at once; 0: any number."""

@@ -95,6 +95,12 @@ def _lifetime(value: Any) -> int | None:
     return seconds
 
 
+def _in_flight(value: Any) -> int:
+    if type(value) is not int or not 1 <= value <= 10_000:
+        raise ValueError("no such number")
+    return value
+
+
 def _limits(value: Any) -> Limits:
     return read_limits(", ".join(map(text_of, value)) if isinstance(value, list) else text_of(value), "allowance")
 
@@ -355,6 +361,7 @@ PROFILE = Section(
                 {
                     "per": Field(_one_of("key", "owner")),
                     "default": Field(LIMITS),
+                    "in_flight": Field(Leaf("a number from 1 to 10000", _in_flight), None),
                     "headers": Field(RATE_HEADERS, {}),
                 }
             )

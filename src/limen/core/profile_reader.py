@@ -73,6 +73,7 @@ def _build(read: Read, document: Mapping[str, Any]) -> Profile:
         versioning=_versioning(read["versioning"]) if read["versioning"] is not None else None,
         count_per=limits["per"],
         default_limits=limits["default"],
+        in_flight=limits["in_flight"] or 0,
         rate_headers=RateHeaders(**limits["headers"]),
         plans={
             name: Plan(name, plan["title"], plan["limit"], plan["granular_scopes"])

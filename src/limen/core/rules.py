@@ -49,10 +49,14 @@ class Rules:
     routes: Routes
     prefixes: frozenset[bytes]
     environments: frozenset[bytes]
+    claims: Mapping[bytes, bytes]
+    """Prefix of a key to the environment that it claims."""
     allowances: Mapping[str, Limits]
     """Plan to allowance; a plan that is custom or unknown is not in it."""
     default: Limits
     """The allowance where nothing else sets one."""
+    in_flight: int
+    """How many requests of one holder may be under way at once; 0: any number."""
     overall: tuple[tuple[Limit, bytes], ...]
     """The emergency limits, each with its one window."""
     guarded: bool
@@ -83,6 +87,14 @@ class Rules:
             return text[:-BODY_CHARS].decode()
         pattern = None if self.foreign is None else self.foreign.pattern(text)
         return "" if pattern is None else pattern.prefix
+
+    def claimed(self, text: bytes) -> bytes:
+        """The environment that the key *text* says it is of: a claim, until its record has been found. May be empty."""
+        own = self.claims.get(text[:-BODY_CHARS])
+        if own is not None or self.foreign is None:
+            return own or b""
+        pattern = self.foreign.pattern(text)
+        return b"" if pattern is None else pattern.environment.encode()
 
     def preflighted(self, headers: Iterable[Header], path: bytes) -> bool:
         """Whether a CORS preflight of these *headers* and raw *path* is for an operation there is."""
@@ -169,8 +181,10 @@ def compile_rules(
         routes=Routes(profile.operations),
         prefixes=frozenset(p.encode() for c in profile.keys.classes.values() for p in c.prefixes.values()),
         environments=frozenset(e.encode() for c in profile.keys.classes.values() for e in c.prefixes),
+        claims={p.encode(): e.encode() for c in profile.keys.classes.values() for e, p in c.prefixes.items()},
         allowances={name: plan.limits for name, plan in profile.plans.items() if plan.limits},
         default=profile.default_limits,
+        in_flight=profile.in_flight,
         overall=tuple((limit, b"") for limit in switches.emergency),
         guarded=bool(switches.emergency or switches.throttles),
         carriers=carriers,

@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     from limen.core.record import Record
     from limen.core.routes import Operation
     from limen.core.rules import Rules
-    from limen.gate.counters import Counters
+    from limen.gate.counters import Counters, Take
     from limen.gate.directory import Directory
+    from limen.gate.in_flight import InFlight
     from limen.gate.journal import Journal
     from limen.gate.lease import Lease
     from limen.gate.strangers import Strangers
@@ -53,13 +54,16 @@ class Gate:
         self.rules, self.lease, self.directory = rules, lease, directory
         self.counters, self.journal, self.strangers = counters, journal, strangers
         self.must_record = must_record
+        self.in_flight: InFlight | None = None
+        """What counts requests under way, where a Guard decides; no other door learns when one has ended."""
 
-    def check(self, ask: Ask, fresh: bool = False) -> Verdict | None:
+    def check(self, ask: Ask, fresh: bool = False, take: Take | None = None) -> Verdict | None:
         """The verdict on *ask*, journalled if its key is known; None where memory does not suffice to give one.
 
-        *fresh*: the caller has caught up with the change log since the ask began. No IO, never raises.
+        *fresh*: the caller has caught up with the change log since the ask began. *take*: counts in place of this
+        gate's counters. No IO, never raises.
         """
-        if not (fresh or self.lease.holds()):
+        if not (fresh or self.lease.holds(ask.at)):
             return None
         rules = self.rules
         operation = rules.routes.find(ask.method, ask.path)
@@ -76,7 +80,12 @@ class Gate:
             if self.journal.spare is None and self.must_record and not self.journal.has_room():
                 return Verdict(UNAVAILABLE, None, operation, None)
             wants = rules.limits(record, operation, ask)
-            granted, limit, remaining, ends_in, over = self.counters.take(wants, ask.at)
+            if rules.in_flight and self.in_flight is None:
+                return Verdict(UNAVAILABLE, None, operation, None)
+            taken = (take or self.counters.take)(wants, ask.at)
+            if taken is None:
+                return None
+            granted, limit, remaining, ends_in, over = taken
             code = OK if granted else LIMIT_EXCEEDED
             if over:
                 for shadow in over:
@@ -85,6 +94,10 @@ class Gate:
         if not reading and self.must_record:
             return Verdict(UNAVAILABLE, None, operation, None)
         return Verdict(code, record, operation, version, limit, remaining, ends_in, reading)
+
+    def known(self, text: bytes | None, rules: Rules) -> Record | None:
+        """The record of the key *text*, if it is in memory."""
+        return None if text is None else self.directory.find(text) or self._foreign(text, rules)
 
     def _foreign(self, text: bytes, rules: Rules) -> Record | None:
         """The record of a key that another system made, where the profile lists such keys."""

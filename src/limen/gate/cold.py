@@ -1,4 +1,4 @@
-"""What the gate does not know: catching up with the change log, and loading records, off the event loop.
+"""What the gate does not know: catching up with the change log, loading records, and counting, off the event loop.
 
 Nobody joins a load in flight: that would admit a key that was revoked after its row was read, in one process too. An
 ask that waits in line looks into memory again when its turn comes, so a crowd for one cold key costs a read a thread.
@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from threading import Lock
+from time import CLOCK_BOOTTIME, clock_gettime
 from typing import NamedTuple, Protocol
 
 from limen.core.problems import StoreDown
@@ -19,6 +20,8 @@ from limen.core.record import Record
 from limen.core.rules import Rules
 from limen.core.verdict import UNAVAILABLE, Ask, Verdict
 from limen.gate.check import Gate
+from limen.gate.counters import Taken, Want
+from limen.gate.counting import AuthorityGone
 from limen.gate.strangers import address_block
 
 TRIES = 8
@@ -51,6 +54,24 @@ class Store(Protocol):
         ...
 
 
+class _Count:
+    """What the counters say to one ask. Where they cannot at once, *wants* is what they are to be asked for."""
+
+    __slots__ = ("gate", "taken", "wants")
+
+    def __init__(self, gate: Gate) -> None:
+        self.gate = gate
+        self.taken: Taken | None = None
+        self.wants: Sequence[Want] | None = None
+
+    def __call__(self, wants: Sequence[Want], at: float) -> Taken | None:
+        """As ``Counters.take``. What has been taken once is not taken again, however often the ask is judged."""
+        if self.taken is None:
+            self.taken = self.gate.counters.take(wants, at)
+            self.wants = wants if self.taken is None else None
+        return self.taken
+
+
 class Cold:
     """Answers what ``Gate.check`` could not, with at most *threads* reads at once and *waiting* more in line.
 
@@ -81,10 +102,11 @@ class Cold:
         self.failures = 0
         """How many asks were answered with ``unavailable``."""
 
-    async def keep_up(self) -> None:
+    async def keep_up(self) -> bool:
         """Catch up with the change log, off the event loop: for a door that is about to read a request by the rules.
 
-        Where the store is down, the rules stay what they were; what is decided by them says so.
+        Whether that was done, so that ``Gate.check`` may be asked as ``fresh``. Where the store is down, the rules stay
+        what they were; what is decided by them says so.
         """
         with self._lock:
             if self._next is None:
@@ -92,6 +114,8 @@ class Cold:
             coming = self._next
         with suppress(StoreDown):
             await asyncio.shield(asyncio.wrap_future(coming))
+            return True
+        return False
 
     def _begin(self) -> None:
         with self._lock:
@@ -100,15 +124,27 @@ class Cold:
 
     async def decide(self, ask: Ask) -> Verdict:
         """The verdict on *ask*, whatever it takes; 503 in it when the store is down or too many wait."""
-        verdict = self._gate.check(ask)
-        if verdict is not None:
-            return verdict
+        count = _Count(self._gate)
+        verdict = self._gate.check(ask, take=count)
+        if verdict is None and count.wants is None:
+            verdict = await self._in_line(ask, count)
+        if verdict is None and count.wants is not None:
+            try:
+                count.taken = await asyncio.wrap_future(self._gate.counters.count(count.wants, ask.at))
+            except AuthorityGone:
+                return self._unavailable()
+            verdict = self._gate.check(ask, fresh=True, take=count) or await self._in_line(ask, count)
+            self._tell(ask, verdict)
+        return verdict or self._unavailable()
+
+    async def _in_line(self, ask: Ask, count: _Count) -> Verdict | None:
+        """What ``_settle`` says, once it is this ask's turn; 503 when too many wait."""
         block = address_block(ask.address)
         with self._lock:
             if self._waiting.total() >= self._room or (block and self._waiting[block] >= self._share):
                 return self._unavailable()
             self._waiting[block] += 1
-        future = self._pool.submit(self._settle, ask)
+        future = self._pool.submit(self._settle, ask, count)
         future.add_done_callback(lambda _: self._leave(block))
         return await asyncio.wrap_future(future)
 
@@ -120,17 +156,32 @@ class Cold:
 
     def decide_now(self, ask: Ask) -> Verdict:
         """As ``decide``, for a caller that may block: a WSGI application, the command line, a test."""
-        return self._gate.check(ask) or self._settle(ask)
+        count = _Count(self._gate)
+        verdict = self._gate.check(ask, take=count)
+        if verdict is None and count.wants is None:
+            verdict = self._settle(ask, count)
+        if verdict is None and count.wants is not None:
+            try:
+                count.taken = self._gate.counters.count(count.wants, ask.at).result()
+            except AuthorityGone:
+                return self._unavailable()
+            verdict = self._gate.check(ask, fresh=True, take=count) or self._settle(ask, count)
+            self._tell(ask, verdict)
+        return verdict or self._unavailable()
 
-    def _settle(self, ask: Ask) -> Verdict:
+    def _settle(self, ask: Ask, count: _Count) -> Verdict | None:
+        """The verdict on *ask*, by what the store says; None where nothing is missing but the counters' word."""
         try:
             for _ in range(TRIES):
                 self.catch_up()
-                verdict = self._gate.check(ask, fresh=True)
+                verdict = self._gate.check(ask, fresh=True, take=count)
+                if verdict is None and count.wants is not None and count.taken is None:
+                    return None
                 if verdict is not None:
-                    if verdict.record is not None and ask.credential is not None and self._proved is not None:
-                        self._proved(verdict.record, ask.credential)
+                    self._tell(ask, verdict)
                     return verdict
+                if not self._gate.lease.reachable:
+                    break  # a lease holds, and the key is not known: whoever waits for the database waits in vain
                 rules = self._gate.rules
                 place = rules.place(ask.credential or b"")
                 record, snapshot = self._store.load(place)
@@ -141,28 +192,55 @@ class Cold:
             return self._unavailable()
         return self._unavailable()
 
+    def _tell(self, ask: Ask, verdict: Verdict | None) -> None:
+        """Whoever wants to know of it is told which record the text of *ask* matched."""
+        record = None if verdict is None else verdict.record
+        if record is not None and ask.credential is not None and self._proved is not None:
+            self._proved(record, ask.credential)
+
     def _unavailable(self) -> Verdict:
         self.failures += 1
         return Verdict(UNAVAILABLE, None, None, None)
 
     def catch_up(self) -> None:
-        """Apply every change that had answered when this was called. Raises ``StoreDown``."""
-        gate = self._gate
+        """Apply every change that had answered when this was called. Raises ``StoreDown``, at once if that is known."""
+        lease = self._gate.lease
         with self._catching_up:
-            if self._down:
-                raise StoreDown("The state folder was replaced. Restart every process of this installation.")
-            epoch = gate.lease.epoch()
-            if gate.lease.holds():
+            if lease.holds(clock_gettime(CLOCK_BOOTTIME)) and not self._down:
                 return
-            changes = self._store.changes(gate.directory.applied)
-            everything = changes.everything or changes.head < gate.directory.applied  # else a backup was put back
-            if changes.rules or everything:
-                gate.rules = self._store.rules()
-            if everything:
-                gate.directory.clear(changes.head)
-            else:
-                gate.directory.forget(places=changes.places, owners=changes.owners, head=changes.head)
-            gate.lease.renew(epoch)
+            if not lease.reachable:
+                raise StoreDown("The database did not answer a moment ago; it is being tried.")
+            self._apply()
+
+    def apply(self) -> int:
+        """Read the change log, whether there is need to or not, and apply it: up to which change. Raises ``StoreDown``.
+
+        For whoever knows that something has changed, or has to know that all of it is applied here.
+        """
+        with self._catching_up:
+            return self._apply()
+
+    def forget(self) -> int:
+        """Drop everything, the rules too; up to which change the nothing is right. Raises ``StoreDown``."""
+        with self._catching_up:
+            return self._apply(everything=True)
+
+    def _apply(self, *, everything: bool = False) -> int:
+        if self._down:
+            raise StoreDown("The state folder was replaced. Restart every process of this installation.")
+        gate = self._gate
+        epoch = gate.lease.epoch()
+        changes = self._store.changes(gate.directory.applied)
+        everything |= changes.everything or changes.head < gate.directory.applied  # else a backup was put back
+        rules = self._store.rules() if changes.rules or everything else None
+        if everything:
+            gate.directory.clear(changes.head)
+        else:
+            gate.directory.forget(places=changes.places, owners=changes.owners, head=changes.head)
+        if rules is not None:
+            gate.rules = rules  # only now: a record is never judged by the rules of another profile than it was made by
+        gate.lease.renew(epoch)
+        return changes.head
 
     def close_down(self) -> None:
         """Answer nothing from memory any more: nobody tells this process what changes."""

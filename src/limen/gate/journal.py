@@ -82,7 +82,7 @@ class Journal:
         self._at = self._end = 0
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for unfinished in folder.glob("*.new"):
-            unfinished.unlink()
+            _clear_away(unfinished)
         with suppress(JournalFull):
             self._open(self._make()[0])
         self.spare: tuple[mmap.mmap, Path] | None = None
@@ -181,7 +181,7 @@ class Journal:
             HEADER.pack_into(segment, 0, MAGIC, self.incarnation, number, self._api.encode())
             unfinished.rename(path)
         except OSError as error:
-            unfinished.unlink()
+            unfinished.unlink(missing_ok=True)
             raise JournalFull(f"no room on the disk for a journal segment of {self._segment_bytes} bytes") from error
         finally:
             os.close(file)
@@ -220,6 +220,14 @@ class Journal:
             segment, path = self.spare
             segment.close()
             path.unlink(missing_ok=True)
+
+
+def _clear_away(unfinished: Path) -> None:
+    """Remove what a process that died made of a segment. Another that is alive has its own locked, or still empty."""
+    with suppress(OSError), unfinished.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.fstat(file.fileno()).st_size:
+            unfinished.unlink()
 
 
 def entries(segment: bytes | mmap.mmap, start: int) -> Iterator[tuple[int, bytes, int]]:

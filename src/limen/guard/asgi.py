@@ -23,6 +23,7 @@ from limen.gate.strangers import ATTEMPTS, RETRY
 from limen.guard.caller import KEY
 from limen.guard.cors import cors_headers, preflight_headers
 from limen.guard.transport import origin_of
+from limen.guard.under_way import UnderWay
 
 if TYPE_CHECKING:
     from limen.app import App, GateHouse
@@ -64,18 +65,20 @@ class Guard:
         app: ASGIApp,
         *,
         api: str,
-        environment: str = "live",
+        environment: str | None = "live",
         settings: Settings | None = None,
         check: Callable[[Rules], None] | None = None,
         opened: App | None = None,
     ) -> None:
-        """*settings*: default, the environment's. *check* is handed the rules at the start, and may raise.
+        """*environment*: None admits the keys of each, and *app* keeps their data apart by ``Caller.environment``.
+
+        *settings*: default, the environment's. *check* is handed the rules at the start, and may raise.
 
         *opened*: an App that the caller has opened and goes on to use: the Guard neither drains its journal nor closes
         it. Default: the Guard opens one of its own.
         """
         self.app, self.api, self._settings, self._check, self._opened = app, api, settings, check, opened
-        self._environment = environment.encode()
+        self._environment = None if environment is None else environment.encode()
         self._post: _Post | None = None
         self._opening: asyncio.Task[_Post] | None = None
         _ours.add(self)
@@ -87,8 +90,11 @@ class Guard:
             await (self._lifespan if kind == "lifespan" else self.app)(scope, receive, send)
             return
         post = self._post or await self._open()
-        if not post.gate.lease.holds():
-            await post.cold.keep_up()
+        now, at = post.clock.read()
+        fresh = False
+        if not post.gate.lease.holds(at):
+            fresh = await post.cold.keep_up()
+            now, at = post.clock.read()
         rules = post.gate.rules
         headers: list[Header] = scope["headers"]
         method = scope["method"].encode() if kind == "http" else b"GET"
@@ -101,13 +107,16 @@ class Guard:
         if not safe:
             await _answer_problem(scope, send, "https_required")
             return
-        now, at = post.clock.read()
         credential, version, origin, path, _ = carried
-        ask = Ask(credential, method, path, version, self._environment, now, at, origin, address)
-        verdict = post.gate.check(ask)
+        environment = rules.claimed(credential or b"") if self._environment is None else self._environment
+        ask = Ask(credential, method, path, version, environment, now, at, origin, address)
+        under_way = UnderWay(post.limen, post.gate, ask, rules) if rules.in_flight else None
+        verdict = post.gate.check(ask, fresh, None if under_way is None else under_way.take)
         if verdict is None:
-            verdict = await post.cold.decide(ask)
+            verdict = await self._decide(post, ask, under_way)
             rules = post.gate.rules  # those that it was decided by may have come with it
+        if under_way is not None:
+            verdict = under_way.settle(verdict)
         if verdict.code is not OK:
             if verdict.code in ATTEMPTS and not await post.limen.attempts.hold(address, now):
                 await _answer_problem(scope, send, "attempts_exceeded", (RETRY, *cors_headers(rules, ())))
@@ -120,9 +129,17 @@ class Guard:
             told = (*told, NO_STORE)  # its key was in the URL: nobody keeps the answer (C2)
             scope["query_string"] = carried.query  # the server's own scope: what it may write into its log
         answered = _Answer(post, rules, send, reading=verdict.reading, told=told)
+        try:
+            await self._pass(_inner(scope, verdict, carried), receive, answered)
+        finally:
+            if under_way is not None:
+                under_way.end()
+
+    async def _pass(self, scope: Scope, receive: Receive, answered: _Answer) -> None:
+        """Let the application answer; whatever becomes of it is recorded."""
         status = 499  # the caller left before there was an answer
         try:
-            await self.app(_inner(scope, verdict, carried), receive, answered)
+            await self.app(scope, receive, answered)
         except asyncio.CancelledError:
             raise
         except BaseException:
@@ -130,6 +147,15 @@ class Guard:
             raise
         finally:
             answered.settle(status)
+
+    @staticmethod
+    async def _decide(post: _Post, ask: Ask, under_way: UnderWay | None) -> Verdict:
+        try:
+            return await post.cold.decide(ask)
+        except BaseException:  # the caller left meanwhile
+            if under_way is not None:
+                under_way.end()
+            raise
 
     async def _preflight(self, scope: Scope, receive: Receive, send: Send, rules: Rules) -> None:
         """Answer a preflight where keys of this API are used from browsers; else it is the application's business."""
@@ -156,10 +182,14 @@ class Guard:
         try:
             house = limen.gate(self.api)
             known = house.gate.rules.environments
-            if self._environment not in known:
+            if self._environment is not None and self._environment not in known:
                 found, allowed = self._environment.decode(), b", ".join(sorted(known)).decode()
                 raise ProblemError(
                     "environment_unknown", f"Environment {found!r} of {self.api!r} is none of {allowed}."
+                )
+            if house.gate.rules.in_flight and not limen.settings.on_one_host:
+                raise ProblemError(
+                    "guard_only", f"limits.in_flight of {self.api!r}: requests under way are counted on one host."
                 )
             if self._check is not None:
                 self._check(house.gate.rules)
@@ -255,7 +285,7 @@ async def _send(scope: Scope, send: Send, status: int, headers: tuple[Header, ..
 
 
 def _after_fork() -> None:
-    """What a parent opened is the parent's: a child opens its own, or finds the gate taken."""
+    """What a parent opened is the parent's: a child opens its own."""
     for guard in list(_ours):
         if guard._post is not None:
             guard._post.limen.abandon()  # now: once it is forgotten, nobody has the files that it holds

@@ -13,7 +13,7 @@ MAX_AGE_S = 600
 
 def _exposed(rules: Rules) -> bytes:
     versioning = rules.profile.versioning
-    names = [*rules.rate_names, b"retry-after", b"deprecation", b"sunset"]
+    names = [*rules.rate_names, b"retry-after", b"etag", b"deprecation", b"sunset"]
     if versioning is not None and versioning.next_header:
         names.append(versioning.next_header.lower().encode())
     if rules.pins is not None:
@@ -26,7 +26,7 @@ def preflight_headers(rules: Rules) -> tuple[Header, ...]:
     return (
         (b"access-control-allow-origin", b"*"),
         (b"access-control-allow-methods", b"GET, HEAD, POST, PUT, PATCH, DELETE"),
-        (b"access-control-allow-headers", b", ".join([*rules.carriers.names, b"content-type"])),
+        (b"access-control-allow-headers", b", ".join([*rules.carriers.names, b"content-type", b"if-none-match"])),
         (b"access-control-max-age", b"%d" % MAX_AGE_S),
         (b"vary", b"origin"),
     )

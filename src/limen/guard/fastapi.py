@@ -50,7 +50,7 @@ def protect(
     app: FastAPI,
     *,
     api: str,
-    environment: str = "live",
+    environment: str | None = "live",
     whole: bool = True,
     settings: Settings | None = None,
     opened: App | None = None,
@@ -58,10 +58,12 @@ def protect(
     """Put the Guard of *api* before *app*. The start fails where *app*'s routes and the profile differ (R50).
 
     *whole*: *app* serves every operation of the profile; false for one of several applications behind one API.
-    *opened*: as of ``Guard``.
-    *app*'s OpenAPI document then states each route's scopes as its security requirement.
+    *environment*, *opened*: as of ``Guard``.
+    *app*'s OpenAPI document then states each route's scopes as its security requirement, and, once the application has
+    started, where the key and the version travel.
     """
     carried: dict[str, str] = {"type": "http", "scheme": "bearer"}
+    version: dict[str, Any] = {}
 
     def check(rules: Rules) -> None:
         if differences := list(_differences(app, rules, whole=whole)):
@@ -72,9 +74,10 @@ def protect(
         if first.kind != "bearer":
             carried.clear()
             carried.update({"type": "apiKey", "in": first.kind, "name": first.name})
+        version.update(_version(rules))
 
     app.add_middleware(Guard, api=api, environment=environment, settings=settings, check=check, opened=opened)
-    _document(app, carried)
+    _document(app, carried, version)
 
 
 def _routes(app: FastAPI) -> Iterator[tuple[str, Any, tuple[str, ...] | None]]:
@@ -133,7 +136,22 @@ def _shape(path: str) -> tuple[str, ...]:
     return tuple("{}" if segment.startswith("{") else segment for segment in path.strip("/").split("/"))
 
 
-def _document(app: FastAPI, carried: dict[str, str]) -> None:
+def _version(rules: Rules) -> dict[str, Any]:
+    """The header that says a request's version, as a parameter of OpenAPI; empty where none does."""
+    versioning = rules.profile.versioning
+    if versioning is None or versioning.carrier != "header":
+        return {}
+    return {
+        "name": versioning.header,
+        "in": "header",
+        "required": versioning.missing == "refuse",
+        "description": "The version that the request is for.",
+        "schema": {"type": "string"},
+        "example": max(each.name for each in versioning.versions),
+    }
+
+
+def _document(app: FastAPI, carried: dict[str, str], version: dict[str, Any]) -> None:
     """State the scopes in *app*'s OpenAPI document (OpenAPI 3.1: roles may stand beside any scheme)."""
     plain = app.openapi
 
@@ -145,6 +163,10 @@ def _document(app: FastAPI, carried: dict[str, str]) -> None:
             call = document["paths"].get(route.path_format, {}).get(method.lower())
             if call is not None and declared is not None:
                 call["security"] = [{"ApiKey": list(declared)}]
+                if not declared:  # said, and not forgotten: any valid key will do
+                    call["x-limen-scopes"] = []
+                if version:
+                    call.setdefault("parameters", []).append(dict(version))
         document.setdefault("components", {}).setdefault("securitySchemes", {})["ApiKey"] = dict(carried)
         return document
 
