@@ -2,45 +2,42 @@
 
 from __future__ import annotations
 
-import fcntl
 import getpass
 import os
 import secrets
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Thread
 from time import sleep
-from typing import Any, Concatenate, TypeVar
+from typing import Any, Concatenate, Generic, TypeVar
 from urllib.parse import quote
 
+from limen.cluster import Across, Cluster, boottime
 from limen.control import peppers
-from limen.core.foreign import Foreign
 from limen.core.keys import draw_id
 from limen.core.people import Actor
 from limen.core.problems import ProblemError, StoreDown
-from limen.core.profile import BUILT_IN, Profile
-from limen.core.record import Record
-from limen.core.rules import Rules
+from limen.core.profile import BUILT_IN
 from limen.db import copies, installation, pepper, presence, schema, tombstones
-from limen.db.changes import changes_since, current_rules
 from limen.db.engine import Store, open_engine
 from limen.db.epoch import Epoch
 from limen.db.recognise import Recognised, recognise
-from limen.db.records import SharedTerms, load_record
 from limen.db.rehash import Proof, Rehash
 from limen.db.ring import Ring
-from limen.db.transaction import NewTx, Snapshot, Tx
+from limen.db.transaction import NewTx, Snapshot, TurnNeeded, Tx
 from limen.gate.check import Gate
 from limen.gate.clock import Clock
-from limen.gate.cold import Changes, Cold
-from limen.gate.counters import MemoryCounters
+from limen.gate.cold import Cold
+from limen.gate.counting import AuthorityGone
 from limen.gate.directory import Directory
 from limen.gate.journal import Journal
-from limen.gate.lease import Lease
+from limen.gate.lease import HostLease, Lease
 from limen.gate.strangers import Attempts, Strangers
+from limen.gate.together import HAND_OVER_S, HeldAlone, Together
+from limen.reads import Records as _Records
 from limen.settings import Settings, read_settings
 
 T = TypeVar("T")
@@ -48,53 +45,24 @@ WATCH_S = 0.5
 """How often a process with gates looks whether the state folder is still the one it was."""
 
 _END = 2**62  # a change that no change log has reached
-_NEVER = (1,)  # an epoch that is always odd: every check asks the database
 
 
-class _Records:
-    """What one gate reads by: the store, seen from one API."""
+@dataclass(frozen=True, slots=True)
+class Changed(Generic[T]):
+    """What a verb came to, and since when it holds."""
 
-    def __init__(self, store: Store, api: str, ring: Ring, rehash: Rehash) -> None:
-        self._store, self._api, self._ring, self._rehash = store, api, ring, rehash
-        self._known: tuple[Profile, SharedTerms] | None = None  # one value: terms go with the profile they were made by
-        self._foreign: Foreign | None = None
-
-    def changes(self, since: int) -> Changes:
-        with self._store.read() as connection:
-            found = changes_since(connection, since, api=self._api)
-        return Changes(found.head, found.places, found.owners, found.rules, found.everything)
-
-    def rules(self) -> Rules:
-        with self._store.read() as connection:
-            found = current_rules(connection, self._api)
-            self._ring.learn(pepper.answers(connection))
-        if found is None:
-            raise ProblemError("api_unknown", f"There is no API {self._api!r}.")
-        patterns = found.profile.keys.foreign
-        self._foreign = Foreign(self._api, patterns, self._ring.keyring) if patterns else None
-        self._known = (found.profile, {})
-        return replace(found, foreign=self._foreign)
-
-    def load(self, place: bytes) -> tuple[Record | None, int]:
-        profile, shared = self._known or (self.rules().profile, {})
-        with self._store.read() as connection:
-            return load_record(
-                connection, place, api=self._api, profile=profile, shared=shared, numbered=self._ring.number
-            )
-
-    def proved(self, record: Record, text: bytes) -> None:
-        """*text* is that of *record*: where it is stored in an older way than new keys are, it is stored anew."""
-        current = self._ring.current
-        if record.pepper != current:
-            weak = None if self._foreign is None else self._foreign.looks_weak(text)
-            self._rehash.put(Proof(record.locator, record.digest, self._ring.digests[current](text), current, weak))
+    result: T
+    effective: bool
+    """Whether it holds in every process. False: in a moment, at the latest when the longest lease has ended."""
+    ms: int
+    """How long that took after it was durable; so far."""
 
 
 class GateHouse:
-    """One API's gate in this process, with all that is the process's own: lock, journal, threads."""
+    """One API's gate in this process, with all that is the process's own: counters, journal, threads."""
 
-    def __init__(self, gate: Gate, cold: Cold, lock: int) -> None:
-        self.gate, self.cold, self.lock = gate, cold, lock
+    def __init__(self, gate: Gate, cold: Cold, together: Together | Across) -> None:
+        self.gate, self.cold, self.together = gate, cold, together
 
     def ready(self) -> bool:
         """Whether this gate can decide on every key now: the store can be read. One short read."""
@@ -105,12 +73,13 @@ class GateHouse:
         return True
 
     def close(self) -> None:
-        """Write down what was counted, close the journal, let another process decide for the API."""
+        """Write down what was counted, close the journal, leave the windows to whoever counts on."""
         self.cold.close()
         self.gate.strangers.flush()
         self.gate.journal.close()
-        fcntl.flock(self.lock, fcntl.LOCK_UN)  # closing is not enough: a child forked meanwhile has it open too
-        os.close(self.lock)
+        self.together.close()
+        if self.gate.in_flight is not None:
+            self.gate.in_flight.close()
 
 
 _opened: weakref.WeakSet[App] = weakref.WeakSet()
@@ -122,6 +91,16 @@ class App:
     def __init__(self, settings: Settings, store: Store, ring: Ring, *, present: int | None = None) -> None:
         """*present*: the file by which the process says that it works on the installation; closed with the App."""
         self.settings, self.store, self.ring, self._present = settings, store, ring, present
+        self.cluster: Cluster | None = None
+        """What this process has to do with others on PostgreSQL. On one host there is the epoch instead."""
+        if store.epoch is None:
+            self.cluster = Cluster(
+                settings.database_url,
+                settings.lease_ms / 1_000,
+                store,
+                valkey_url=settings.valkey_url,
+                share=settings.limits_gone == "share",
+            )
         self._rehash = Rehash(self._store_anew)
         self.clock = Clock()
         self.attempts = Attempts()
@@ -174,8 +153,9 @@ class App:
     def initialise(cls, settings: Settings) -> App:
         """A new installation: state folder, pepper, database. What is there already stays as it is."""
         if not settings.pepper_path.exists():
-            if _is_there(settings):
-                raise ProblemError("pepper_wrong", f"The database is there, its pepper {settings.pepper_path} is not.")
+            if is_there(settings):
+                missing = f"The database is there, its pepper {settings.pepper_path} is not: every host needs the same."
+                raise ProblemError("pepper_wrong", f"{missing} Copy it from where it is.")
             pepper.write_new(settings.pepper_path, secrets.token_bytes)
         pepper.read(settings.pepper_path)  # before anything is made
         installation.make_folder(settings.state_folder)
@@ -202,17 +182,50 @@ class App:
         app.close()
 
     def act(self, verb: Callable[Concatenate[Tx, ...], T], *args: Any, actor: Actor | None = None, **kwargs: Any) -> T:
-        """Do *verb* in one transaction; when this returns, it is durable and holds in every process on this host.
+        """Do *verb* in one transaction; when this returns, it is durable and holds in every process of every host.
 
         Raises what the verb raises, and then nothing has changed; StoreDown when the database cannot be written.
         """
-        with self.store.write(self._tx(actor or terminal())) as tx:
+        return self.change(verb, *args, actor=actor, **kwargs).result
+
+    def change(
+        self,
+        verb: Callable[Concatenate[Tx, ...], T],
+        *args: Any,
+        actor: Actor | None = None,
+        waits: bool = True,
+        **kwargs: Any,
+    ) -> Changed[T]:
+        """As ``act``, and says since when it holds. Without *waits* it returns once it is durable."""
+        who, cluster = actor or terminal(), self.cluster
+        with self.store.write(self._tx(who)) as tx:
             result = verb(tx, *args, **kwargs)
-        if tx.changed:
+            told = tx.changed or who.kind != "worker"  # what is found done already may not hold everywhere yet
+            awaited = cluster.awaited(tx) if cluster is not None and told else None
+        committed_at, effective = boottime(), True
+        if cluster is not None and awaited is not None:
+            effective = cluster.settle(awaited, committed_at, waits=waits)
+        elif tx.changed:
             for house in list(self.gates.values()):
                 with suppress(StoreDown):  # it is committed and the epoch has moved: that gate asks before it answers
                     house.cold.catch_up()
-        return result
+        return Changed(result, effective, round(1_000 * (boottime() - committed_at)))
+
+    def note(self, verb: Callable[Concatenate[Tx, ...], T], *args: Any, actor: Actor, **kwargs: Any) -> T:
+        """As ``act``, for what no other verb decides by: on PostgreSQL beside whoever changes something meanwhile.
+
+        Where *verb* comes to audit something, or another has a row that it needs, it is done again as ``act`` does it.
+        """
+        with suppress(TurnNeeded), self.store.beside(self._tx(actor)) as tx:
+            return verb(tx, *args, **kwargs)
+        return self.act(verb, *args, actor=actor, **kwargs)
+
+    def settle(self) -> None:
+        """Return when every change that is durable by now holds in every process: for who finds done what it wants."""
+        if self.cluster is not None:
+            with self.reading() as reader:
+                awaited = self.cluster.awaited(reader)
+            self.cluster.settle(awaited, boottime(), waits=True)
 
     def _tx(self, actor: Actor) -> NewTx:
         return lambda connection: self.ring.tx(connection, self.clock.read()[0], actor, secrets.token_bytes)
@@ -234,7 +247,8 @@ class App:
     def gate(self, api: str, *, own_process: bool = False) -> GateHouse:
         """The gate of *api* in this process, opened on first use. *own_process*: nothing else runs in it.
 
-        Raises ProblemError: ``api_unknown``; ``gate_taken`` where another process decides for it; ``store_down``.
+        Raises ProblemError: ``api_unknown``; ``gate_taken`` where another process counts alone and does not hand its
+        windows over; ``store_down``.
         """
         if api not in self.gates:
             self.gates[api] = self._open_gate(api, own_process)
@@ -251,10 +265,11 @@ class App:
             house.cold.close_down()
 
     def _open_gate(self, api: str, own_process: bool) -> GateHouse:
-        settings, records = self.settings, _Records(self.store, api, self.ring, self._rehash)
+        settings, cluster = self.settings, self.cluster
+        records = _Records(self.store if cluster is None else cluster.reads, api, self.ring, self._rehash)
         head = records.changes(since=_END).head  # before the rules are read: they may be newer, not older
         rules = records.rules()
-        lock = _lock(settings.state_folder / f"gate-{api}.lock", api)
+        together = _together(settings.state_folder, api) if cluster is None else cluster.authorities.join(api)
         try:
             journal = Journal(
                 settings.state_folder / "journal" / api,
@@ -264,7 +279,7 @@ class App:
                 segments=settings.segments,
             )
         except BaseException:
-            os.close(lock)
+            together.close()
             raise
         directory = Directory(
             self.ring.digests, bound=settings.records, unknown_bound=settings.unknown, freezes=own_process
@@ -272,31 +287,52 @@ class App:
         directory.clear(head)
         gate = Gate(
             rules,
-            Lease(_NEVER if self.store.epoch is None else self.store.epoch.cell),
+            self._lease(),
             directory=directory,
-            counters=MemoryCounters(),
+            counters=together.counters,
             journal=journal,
             strangers=Strangers(journal.tallies),
             must_record=api != BUILT_IN,  # or a full journal would keep out whoever could make room
         )
         cold = Cold(gate, records, threads=settings.loads, waiting=settings.waiting, proved=records.proved)
-        return GateHouse(gate, cold, lock)
+        together.tell(lambda counters: setattr(gate, "counters", counters))
+        house = GateHouse(gate, cold, together)
+        if cluster is not None:
+            try:
+                cluster.node.join(api, cold)
+            except BaseException:
+                house.close()
+                raise
+        return house
+
+    def _lease(self) -> Lease:
+        if self.cluster is not None:
+            return self.cluster.lease
+        return HostLease((1,) if self.store.epoch is None else self.store.epoch.cell)
 
     def abandon(self) -> None:
         """In a forked child: let go of what is the parent's, without a word to it. This App is of no more use."""
         for house in self.gates.values():
             house.gate.journal.abandon()
-            os.close(house.lock)
+            house.together.abandon()
+            if house.gate.in_flight is not None:
+                house.gate.in_flight.abandon()
         self.gates = {}
+        if self.cluster is not None:
+            self.cluster.abandon()
         self.store.engine.dispose(close=False)
         self._leave(os.close)  # it stays locked: it is the parent's
 
     def close(self) -> None:
         """Let go of everything. The installation stays as it is."""
         self._rehash.close()
+        if self.cluster is not None:
+            self.cluster.leave()
         for house in self.gates.values():
             house.close()
         self.gates = {}
+        if self.cluster is not None:
+            self.cluster.close()
         self.store.engine.dispose()
         self._leave(presence.leave)
 
@@ -313,7 +349,7 @@ def _store(settings: Settings) -> Store:
     return Store(open_engine(settings.database_url), Epoch(settings.state_folder) if on_one_host else None, laid)
 
 
-def _is_there(settings: Settings) -> bool:
+def is_there(settings: Settings) -> bool:
     """Whether there is a database with a schema in it. Raises StoreDown where that cannot be told."""
     if settings.on_one_host:
         return settings.database_path.exists()
@@ -340,23 +376,18 @@ def terminal() -> Actor:
     return Actor("terminal", getpass.getuser())
 
 
-def _lock(path: Path, api: str) -> int:
-    """The lock under which one process decides for *api*; held until its file is closed, by a kill too."""
-    file = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
+def _together(folder: Path, api: str) -> Together:
+    """This process's place among those of the host that decide for *api*."""
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        holder = os.read(file, 32).decode("ascii", "replace").strip() or "unknown"
-        os.close(file)
+        return Together(folder, api)
+    except HeldAlone as held:
         raise ProblemError(
             "gate_taken",
-            f"Process {holder} decides for API {api!r} already. Its counters are in its memory, so there can be one. "
-            "Stop it, or leave the API out of its LIMEN_APIS.",
+            f"Process {held.holders} counts for API {api!r} alone, and did not hand over what it has counted within "
+            f"{HAND_OVER_S:g} s. Is it stopped? Let it go on, or end it.",
         ) from None
-    with suppress(OSError):  # a full disk: the lock holds all the same, and only its holder's name is not told
-        os.truncate(file, 0)
-        os.pwrite(file, str(os.getpid()).encode(), 0)
-    return file
+    except (AuthorityGone, OSError) as error:
+        raise StoreDown(f"The windows of API {api!r} in {folder} cannot be used: {error}.") from error
 
 
 def _after_fork() -> None:

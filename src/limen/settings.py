@@ -50,6 +50,10 @@ def _whole(least: int, most: int) -> Callable[[str], int]:
     return read
 
 
+def _lease(value: str) -> int:
+    return 0 if value == "0" else _whole(100, 60_000)(value)
+
+
 def _path(value: str) -> Path | None:
     return Path(value).expanduser() if value else None
 
@@ -79,6 +83,24 @@ def _database_url(value: str) -> str:
     if scheme != "postgresql" or not urlsplit(value).path.strip("/"):
         raise ValueError
     return value
+
+
+def _valkey_url(value: str) -> str:
+    """A server's address; TLS and the password are part of it."""
+    if value and not (value.startswith("unix:///") or urlsplit(value).scheme in ("redis", "rediss")):
+        raise ValueError
+    if value and not value.startswith("unix:") and not (urlsplit(value).hostname and urlsplit(value).port != 0):
+        raise ValueError
+    return value
+
+
+def _one_of(*words: str) -> Callable[[str], str]:
+    def read(value: str) -> str:
+        if value not in words:
+            raise ValueError
+        return value
+
+    return read
 
 
 def _near(value: str) -> str:
@@ -185,6 +207,25 @@ class Settings:
         500, _whole(10, 60_000), "10 to 60,000 ms", "How often the worker drains and syncs the journal."
     )
     drain: bool = _setting(True, _flag, "on or off", "Whether a Guard drains its own journal, where no worker runs.")
+    lease_ms: int = _setting(
+        2_000,
+        _lease,
+        "0, or 100 to 60,000 ms",
+        "On PostgreSQL: how long a process that hears nothing answers from memory, and a revocation waits for it.",
+    )
+
+    valkey_url: str = _setting(
+        "",
+        _valkey_url,
+        "redis:// or rediss:// or unix://, beside a PostgreSQL database",
+        "Where windows of a minute at most are counted. Default: PostgreSQL counts them too.",
+    )
+    limits_gone: str = _setting(
+        "deny",
+        _one_of("deny", "share"),
+        "deny or share",
+        "While what counts is gone: nobody is admitted who has to be counted, or its part of each limit by a process.",
+    )
 
     @property
     def state_folder(self) -> Path:
@@ -251,6 +292,8 @@ def read_settings(environment: Mapping[str, str] | None = None, folder: Path | N
         raise SettingError(
             "LIMEN_TLS_KEY", settings.tls_key, "a PEM file wherever LIMEN_TLS_CERT is set, and only there"
         )
+    if settings.valkey_url and settings.on_one_host:
+        raise SettingError("LIMEN_VALKEY_URL", settings.valkey_url, "nothing, where the database is a SQLite file")
     return settings
 
 

@@ -11,20 +11,20 @@ import pytest
 
 from limen.core.profile import Profile
 from limen.http.gate import Door
-from tests.gate.scene import NewScene, Scene
+from tests.gate.scene import NewScene, Placed, Scene
 
 NewClient = Callable[..., httpx2.AsyncClient]
 
 
 @pytest.fixture
-def new_scene(tmp_path: Path) -> Iterator[NewScene]:
+def new_scene(tmp_path: Path, placed: Placed) -> Iterator[NewScene]:
     """Makes installations, each in a folder of its own; all are closed in the end."""
     made: list[Scene] = []
 
     def make(of: Profile | None = None, **settings: Any) -> Scene:
         folder = tmp_path / str(len(made))
         folder.mkdir()
-        made.append(Scene(folder, of, **settings))
+        made.append(Scene(folder, of, **placed(folder) | settings))
         return made[-1]
 
     yield make

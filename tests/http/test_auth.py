@@ -374,6 +374,7 @@ async def test_more_headers_than_are_looked_at_are_refused(client: httpx2.AsyncC
     assert (answer.status_code, answer.json()["code"]) == (413, "request_too_large")
 
 
+@pytest.mark.sqlite  # elsewhere what counts is down as well: tests/cluster
 async def test_while_the_store_is_down_what_is_not_known_is_unavailable(
     scene: Scene, client: httpx2.AsyncClient, key: str
 ) -> None:

@@ -14,7 +14,8 @@ from limen.control import keys
 from limen.core.problems import ProblemError
 from limen.http.gate import Door
 from limen.http.public import Public
-from tests.gate.scene import VERSION, NewScene, Scene
+from tests.db.dump import kept, place_of
+from tests.gate.scene import VERSION, NewScene, Placed, Scene
 from tests.guard.listening import environment, free_port, listening, talk
 from tests.guard.served import ask
 from tests.http.conftest import NewClient
@@ -88,10 +89,10 @@ def _asked(key: str | None, **more: str) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def doors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Doors]:
+def doors(tmp_path_factory: pytest.TempPathFactory, placed_once: Placed) -> Iterator[Doors]:
     """A door at a port of this host."""
     folder = tmp_path_factory.mktemp("doors")
-    scene, port = Scene(folder), free_port()
+    scene, port = Scene(folder, **placed_once(folder)), free_port()
     key = scene.key().decode()
     line = server.command("gate_app", f"127.0.0.1:{port}", scene.settings)
     with (
@@ -199,13 +200,13 @@ def test_what_a_wrong_caller_sent_can_be_drained(doors: Doors) -> None:
 def test_neither_log_nor_journal_nor_database_holds_a_key(doors: Doors) -> None:
     doors.client.get(f"/{doors.key}", headers=_asked(doors.key, **{"X-Forwarded-Uri": f"/{doors.key}?k={doors.key}"}))
     secret = doors.key[17:-6].encode()
-    written = [path for path in doors.log.parent.rglob("*") if path.is_file()]
-    assert doors.log in written
-    assert [path.name for path in written if secret in path.read_bytes()] == []
+    written = kept(place_of(doors.scene.settings), doors.log.parent)
+    assert str(doors.log) in written
+    assert [name for name, content in written.items() if secret in content] == []
 
 
-def test_through_a_unix_socket_the_door_answers_whoever_may_open_it(tmp_path: Path) -> None:
-    scene = Scene(tmp_path)
+def test_through_a_unix_socket_the_door_answers_whoever_may_open_it(tmp_path: Path, placed: Placed) -> None:
+    scene = Scene(tmp_path, **placed(tmp_path))
     key, place = scene.key().decode(), tmp_path / "gate.sock"
     line = server.command("gate_app", f"unix:{place}", scene.settings)
     transport = httpx2.HTTPTransport(uds=str(place))

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import BigInteger, Integer, MetaData
 from sqlalchemy import Text as AnyText
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 
 metadata = MetaData()
 
@@ -12,3 +17,21 @@ Text = AnyText().with_variant(AnyText(collation="C"), "postgresql")
 
 Serial = BigInteger().with_variant(Integer, "sqlite")
 """A number that the database gives: SQLite gives one to an INTEGER alone, which has 64 bits there."""
+
+
+class AsStored(FunctionElement[Any]):
+    """JSON as the text that is stored, whatever a hand has put there: so that what is none can be read too."""
+
+    type = AnyText()
+    name = "as_stored"
+    inherit_cache = True
+
+
+@compiles(AsStored)
+def _cast(element: AsStored, compiler: SQLCompiler, **how: Any) -> str:
+    return f"CAST({compiler.process(element.clauses, **how)} AS TEXT)"
+
+
+@compiles(AsStored, "sqlite")
+def _as_it_is(element: AsStored, compiler: SQLCompiler, **how: Any) -> str:
+    return compiler.process(element.clauses, **how)

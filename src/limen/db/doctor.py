@@ -1,4 +1,4 @@
-"""What a check-up asks of the store, without changing it: integrity, the newest moment on record, epoch and locks."""
+"""What a check-up asks of the store, without changing it: the file or the server, the newest moment, epoch, locks."""
 
 from __future__ import annotations
 
@@ -9,20 +9,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from time import perf_counter
 
 from sqlalchemy import Connection, func, select
 
-from limen.db.engine import open_engine, store_errors
+from limen.db.engine import is_server, open_engine, store_errors
 from limen.db.tables import audit
 
 _MISTAKES = 5
+_ANSWER_S = 5.0
+_ROUND_TRIPS = 5
 _EPOCH = struct.Struct("=Q")
 
 
 @contextmanager
 def look(url: str) -> Iterator[Connection]:
-    """A read transaction on the SQLite file of *url*, whatever state it is in. Raises StoreDown."""
-    engine = open_engine(url)
+    """A read transaction on the database of *url*, whatever state it is in. Raises StoreDown."""
+    engine = open_engine(url, answer_s=_ANSWER_S, connect_s=2, pool=1) if is_server(url) else open_engine(url)
     try:
         with store_errors(), engine.connect() as connection:
             connection.begin()  # rolled back when the connection closes: a damaged file may refuse even to commit
@@ -35,6 +38,38 @@ def damage(connection: Connection) -> list[str]:
     """What SQLite finds wrong with its file, a few of many; empty: nothing. Reads the whole file."""
     rows = connection.exec_driver_sql(f"pragma quick_check({_MISTAKES})").scalars().all()
     return [line for row in rows for line in str(row).splitlines() if line != "ok"][:_MISTAKES]
+
+
+@dataclass(frozen=True, slots=True)
+class ServerState:
+    """What a PostgreSQL server says of itself."""
+
+    version: str
+    major: int
+    replica: bool
+    durable: bool
+    """Whether what is committed survives a loss of power."""
+    superuser: bool
+    """Whether the role that we are may do everything."""
+    size: int
+    """Of the database, in bytes."""
+    round_trip_ms: float
+    """The shortest of some."""
+
+
+def server_state(connection: Connection) -> ServerState:
+    """What the server of *connection* says of itself, and how near it is."""
+    row = connection.exec_driver_sql(
+        "select current_setting('server_version'), current_setting('server_version_num')::int / 10000,"
+        " pg_is_in_recovery(), current_setting('fsync')::bool and current_setting('full_page_writes')::bool,"
+        " (select rolsuper from pg_roles where rolname = current_user), pg_database_size(current_database())"
+    ).one()
+    took = []
+    for _ in range(_ROUND_TRIPS):
+        began = perf_counter()
+        connection.exec_driver_sql("select 1")
+        took.append(perf_counter() - began)
+    return ServerState(row[0].split()[0], *row[1:], 1_000 * min(took))
 
 
 def newest_moment(connection: Connection) -> float | None:
@@ -59,13 +94,22 @@ def read_epoch(folder: Path) -> EpochState:
     return EpochState(_EPOCH.unpack_from(content)[0], held=not alone)
 
 
-def is_locked(path: Path) -> bool:
-    """Whether a process holds the lock of the file *path*; False where there is no such file.
+def is_held(path: Path) -> bool:
+    """Whether any process holds the lock of the file *path*, for itself or with others; False where there is no file.
 
-    Asking takes the lock, shared, for some microseconds: who only tries for it just then is refused.
+    Asking takes the lock for some microseconds: who only tries for it just then is refused.
     """
-    with _shared(path) as alone:
-        return not alone
+    try:
+        file = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(file)
+    return False
 
 
 @contextmanager

@@ -16,11 +16,11 @@ from sqlalchemy import Connection, Engine, Transaction, create_engine, event, ma
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from limen.core.problems import StoreDown
+from limen.core.problems import ProblemError, StoreDown
 from limen.core.tombstones import Place, Stone, divided
 from limen.db.epoch import Epoch
 from limen.db.tombstones import Tombstones
-from limen.db.transaction import NewTx, Tx
+from limen.db.transaction import NewTx, TurnNeeded, Tx
 
 BUSY_TIMEOUT_S = 5.0
 """How long a statement waits for another's lock before the store counts as down."""
@@ -34,12 +34,23 @@ def sqlite_path(url: str) -> Path:
     return Path(database)
 
 
-def open_engine(url: str) -> Engine:
-    """An engine on the database of *url*: durable commits, foreign keys, transactions that begin as meant."""
-    if make_url(url).get_backend_name() == "postgresql":
-        from limen.db.postgresql import open_postgresql  # here: an installation on SQLite needs no driver for it
+def is_server(url: str) -> bool:
+    """Whether *url* is that of a PostgreSQL database."""
+    return make_url(url).get_backend_name() == "postgresql"
 
-        return open_postgresql(url)
+
+def open_engine(url: str, **waits: Any) -> Engine:
+    """An engine on the database of *url*: durable commits, foreign keys, transactions that begin as meant.
+
+    *waits*: of PostgreSQL (``open_postgresql``).
+    """
+    if is_server(url):
+        try:
+            from limen.db.postgresql import open_postgresql  # here: an installation on SQLite needs no driver for it
+        except ImportError as error:
+            needed = "LIMEN_DATABASE_URL names a PostgreSQL database, and its driver is not installed"
+            raise ProblemError("setting_wrong", f"{needed}: pip install 'limen[postgresql]'.") from error
+        return open_postgresql(url, **waits)
     sqlite_path(url)
     engine = create_engine(
         url,
@@ -63,22 +74,43 @@ def open_engine(url: str) -> Engine:
     return engine
 
 
+_UNABLE = {
+    "25006",  # it can only be read
+    "25P03",  # it ended our transaction, because we stood still
+    "42501",  # we have no right to it
+    "42703",  # a column is not there
+    "42P01",  # a table is not there
+}
+"""What PostgreSQL cannot do for us whatever it is told, though the driver does not call that operational."""
+
+
 @contextmanager
 def store_errors() -> Iterator[None]:
     """What the database cannot do now becomes ``StoreDown``; what it refuses stays what it is."""
     try:
         yield
     except OperationalError as error:
-        raise StoreDown(f"The database answered: {error.orig}.") from error
+        raise StoreDown(f"The database answered: {_said(error)}.") from error
     except PoolTimeout as error:
         raise StoreDown("Every connection to the database is in use.") from error
     except DBAPIError as error:
-        # The second: no database at all. The third: it ended our transaction, because we stood still.
-        gone = error.connection_invalidated or type(error.orig) is sqlite3.DatabaseError
-        if gone or getattr(error.orig, "sqlstate", None) == "25P03":
-            raise StoreDown(f"The database answered: {error.orig}.") from error
+        state = getattr(error.orig, "sqlstate", None) or ""
+        unable = state in _UNABLE or state.startswith("XX")  # the latter: its own fault, or its files'
+        if unable or error.connection_invalidated or type(error.orig) is sqlite3.DatabaseError:  # no database at all
+            raise StoreDown(f"The database answered: {_said(error)}.") from error
         raise
 
+
+def _said(error: DBAPIError) -> str:
+    """What the database said, in a line: what follows it would be the statement, or the row."""
+    return str(error.orig).partition("\n")[0].rstrip(".")
+
+
+BESIDE_S = 0.5
+"""How long who writes beside the writers waits for a row of theirs: not until PostgreSQL looks for a deadlock (1 s),
+which it ends by whom it likes."""
+
+_LOCKED = ("55P03", "40P01")  # a row's lock was not given in time; a deadlock
 
 CHORES = 0x4C696D656F
 """PostgreSQL's lock that whoever does the chores holds: a number of our own, beside that of the writers."""
@@ -130,8 +162,11 @@ class Store:
             return
         with store_errors(), self.engine.connect() as plain:
             connection = plain.execution_options(isolation_level="AUTOCOMMIT")
-            yield bool(connection.exec_driver_sql(f"select pg_try_advisory_lock({CHORES})").scalar())
-            connection.exec_driver_sql("select pg_advisory_unlock_all()")
+            alone = bool(connection.exec_driver_sql(f"select pg_try_advisory_lock({CHORES})").scalar())
+            try:
+                yield alone
+            finally:
+                connection.exec_driver_sql("select pg_advisory_unlock_all()")  # it is the session's, which goes on
 
     @contextmanager
     def write(self, new_tx: NewTx) -> Iterator[Tx]:
@@ -152,6 +187,33 @@ class Store:
                 raise
             if self.tombstones is not None and revivals:
                 self.tombstones.add(revivals, behind=place)
+
+    @contextmanager
+    def beside(self, new_tx: NewTx) -> Iterator[Tx]:
+        """As ``write``, for what no verb decides by: on PostgreSQL it waits for no writer, and holds none up.
+
+        Raises TurnNeeded where it cannot be done so, and StoreDown.
+        """
+        if self.epoch is not None:
+            with self.write(new_tx) as tx:
+                yield tx
+            return
+        try:
+            with store_errors(), self.engine.connect() as connection:
+                transaction = connection.begin()
+                try:
+                    connection.exec_driver_sql(f"set local lock_timeout = '{BESIDE_S:g}s'")
+                    tx = new_tx(connection)
+                    tx.beside = True
+                    yield tx
+                    transaction.commit()
+                except BaseException:
+                    undo(connection, transaction)
+                    raise
+        except StoreDown as down:
+            if getattr(getattr(down.__cause__, "orig", None), "sqlstate", None) in _LOCKED:
+                raise TurnNeeded from down
+            raise
 
     def _lay_ends(self, tx: Tx) -> tuple[list[Stone], Place]:
         """Lay the tombstones of what ends in *tx*; those of what comes back, for later, and the place of the last."""

@@ -234,7 +234,7 @@ def _rows(connection: Connection, asked: _List, window: _Window, limit: int) -> 
     found: list[Row[Any]] = []
     for arms in _groups(asked):
         words = _Words()
-        sql = _merged(asked, arms, keys.c.keys(), window, words) + f" limit {words.bind(limit)}"
+        sql = _merged(asked, arms, keys.c.keys(), window, words, limit)
         found += connection.execute(_statement(sql), words.values).all()
     if len(asked.arms) > _ARMS:
         found.sort(key=lambda row: _place(asked, row), reverse=asked.falling)
@@ -253,7 +253,7 @@ def _floor(connection: Connection, asked: _List, behind: Position | None) -> Pos
     alone = replace(asked, rest=())
     for arms in _groups(asked):
         words = _Words()
-        sql = _merged(alone, arms, asked.order, _Window(behind, None), words) + f" limit 1 offset {MOST - 1}"
+        sql = _merged(alone, arms, asked.order, _Window(behind, None), words, MOST) + f" offset {MOST - 1}"
         found += [tuple(row) for row in connection.execute(text(sql), words.values)]
     return (max(found) if asked.falling else min(found)) if found else None
 
@@ -267,12 +267,21 @@ def _place(asked: _List, row: Row[Any]) -> Position:
     return tuple(getattr(row, column) for column in asked.order)
 
 
-def _merged(asked: _List, arms: Sequence[_Arm], columns: Sequence[str], window: _Window, words: _Words) -> str:
-    """What *arms* come by in *window*, in the order of the list."""
+def _merged(
+    asked: _List, arms: Sequence[_Arm], columns: Sequence[str], window: _Window, words: _Words, limit: int
+) -> str:
+    """What *arms* come by in *window*, in the order of the list, at most *limit*.
+
+    PostgreSQL merges arms only where each is in this order for itself; SQLite wants it said of all of them alone.
+    """
     shown = ", ".join(f'"{column}"' for column in columns)
     way = " desc" if asked.falling else ""
     order = ", ".join(f'"{column}"{way}' for column in asked.order)
-    return " union all ".join(_select(asked, arm, shown, window, words) for arm in arms) + f" order by {order}"
+    ended = f" order by {order} limit {words.bind(limit)}"
+    each = (_select(asked, arm, shown, window, words) for arm in arms)
+    if not asked.told and len(arms) > 1:
+        each = (f"({arm}{ended})" for arm in each)
+    return " union all ".join(each) + ended
 
 
 def _select(asked: _List, arm: _Arm, shown: str, window: _Window, words: _Words) -> str:

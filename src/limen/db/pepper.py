@@ -106,14 +106,24 @@ def _sync_folder(folder: Path) -> None:
         os.close(file)
 
 
+def _private(found: os.stat_result) -> bool:
+    """Whether this user alone reads the file; or, as a secret is mounted into a container, root's group, which is ours.
+
+    There the file is root's, its group is the one that the container was given, and nobody writes it.
+    """
+    mode = stat.S_IMODE(found.st_mode)
+    mounted = found.st_uid == 0 != os.geteuid() and not mode & 0o037
+    return mounted or not mode & 0o077
+
+
 def read(path: Path) -> Keyring:
     """What the file holds, the newest pepper last. Raises ProblemError, never showing any of it."""
     try:
-        mode = path.stat().st_mode
+        found_at = path.stat()
         lines = path.read_text("ascii", errors="replace").split()
     except OSError as error:
         raise ProblemError("pepper_wrong", f"The pepper file {path} cannot be read: {error.strerror}.") from error
-    if stat.S_IMODE(mode) & 0o077:
+    if not _private(found_at):
         raise ProblemError("pepper_wrong", f"The pepper file {path} can be read by others. Run 'chmod 600 {path}'.")
     found: dict[int, bytes] = {}
     secrets: dict[str, bytes] = {}

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import psycopg
 from psycopg import errors
 from psycopg.abc import PQGen
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event
 
 RV = TypeVar("RV")
 
@@ -49,12 +49,15 @@ class Bounded(psycopg.Connection[Any]):
             raise psycopg.OperationalError(f"no answer within {self.answer_s:g} s") from error
 
 
-def open_postgresql(url: str) -> Engine:
-    """An engine on the PostgreSQL database of *url*, which is asked for a primary: a replica may be behind."""
+def open_postgresql(url: str, *, answer_s: float = ANSWER_S, connect_s: int = CONNECT_S, pool: int = 16) -> Engine:
+    """An engine on the PostgreSQL database of *url*, which is asked for a primary: a replica may be behind.
+
+    *answer_s*: how long one statement may take. *pool*: how many connections are kept; half as many more there may be.
+    """
     options = {
         "idle_in_transaction_session_timeout": f"{IDLE_S:g}s",
-        "lock_timeout": f"{TURN_S:g}s",
-        "statement_timeout": f"{ANSWER_S:g}s",
+        "lock_timeout": f"{min(TURN_S, answer_s):g}s",
+        "statement_timeout": f"{answer_s:g}s",
         "synchronous_commit": "on",
         "timezone": "UTC",
     }
@@ -62,19 +65,31 @@ def open_postgresql(url: str) -> Engine:
         url,
         connect_args={
             "application_name": f"limen {os.getpid()}",
-            "connect_timeout": CONNECT_S,
+            "connect_timeout": connect_s,
             "keepalives_idle": 5,
             "options": " ".join(f"-c {name}={value}" for name, value in options.items()),
             "target_session_attrs": "read-write",
         },
-        pool_size=16,
+        pool_size=pool,
+        max_overflow=pool // 2,
+        pool_timeout=answer_s,
         pool_use_lifo=True,  # what is not needed grows old, and is closed by the server or the network
         hide_parameters=True,  # no error shows what was to be stored
     )
 
     @event.listens_for(engine, "do_connect")
     def _connect(_dialect: Any, _record: Any, arguments: Any, named: Any) -> Bounded:
-        return Bounded.connect(*arguments, **named)
+        connection = Bounded.connect(*arguments, **named)
+        connection.answer_s = answer_s
+        return connection
+
+    @event.listens_for(engine, "handle_error")
+    def _without_the_row(context: ExceptionContext) -> None:
+        found, said = context.original_exception, context.sqlalchemy_exception
+        if isinstance(found, psycopg.Error) and said is not None:
+            whole, first = str(found), str(found).partition("\n")[0]
+            found.args = (first,)  # what follows may show what was to be stored
+            said.args = (str(said.args[0]).replace(whole, first), *said.args[1:])
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:

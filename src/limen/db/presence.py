@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from limen.core.problems import ProblemError, StoreDown
-from limen.db.doctor import is_locked
+from limen.db.doctor import is_held
 
 FILE = "presence.lock"
 
@@ -68,8 +68,8 @@ def _locked(folder: Path, how: int, taken: str) -> int:
 def _who(folder: Path) -> str:
     """What is known of the processes of the installation: of those that decide, their numbers."""
     found = [
-        f"process {path.read_text('ascii', 'replace').strip() or 'unknown'} decides for {path.stem[5:]}"
+        f"process {', '.join(path.read_text('ascii', 'replace').split()) or 'unknown'} decides for {path.stem[5:]}"
         for path in sorted(folder.glob("gate-*.lock"))
-        if is_locked(path)
+        if is_held(path)
     ]
     return f"Processes of this installation are running{': ' if found else ''}{', '.join(found)}."

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, column, inspect, select, table
 
 from limen.core.problems import ProblemError
 from limen.db.engine import Store, undo
+from limen.db.tables import compatibility
 
 if TYPE_CHECKING:
     from alembic.migration import MigrationContext
@@ -78,11 +79,23 @@ def _migrate(connection: Connection, scripts: ScriptDirectory) -> list[str]:
 
 
 def require_current(connection: Connection) -> None:
-    """Raises ProblemError unless the database is at ``HEAD``, saying which command brings it there."""
+    """Raises ProblemError unless this release may work on the database, saying which command makes it so.
+
+    It is at ``HEAD``, or at a later revision that leaves room for this release: so that while a new release comes, one
+    process after another, those of the one before go on, and start again where they have to (ADR 0023).
+    """
     at = revision(connection)
     if at is None:
         raise ProblemError("store_not_ready", "The database is empty. Run 'limen init'.")
-    if at != HEAD:
+    if at > HEAD:
+        oldest = connection.execute(select(compatibility.c.oldest)).scalar_one()
+        if oldest > HEAD:
+            raise ProblemError(
+                "store_not_ready",
+                f"The database is at revision {at}, and works with releases from revision {oldest} on. This one has "
+                f"{HEAD}: install a later one.",
+            )
+    elif at != HEAD:
         raise ProblemError(
             "store_not_ready", f"The database is at revision {at}, this release needs {HEAD}. Run 'limen migrate'."
         )

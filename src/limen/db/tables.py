@@ -24,12 +24,14 @@ from sqlalchemy import (
 from limen.db.columns import Serial, Text, metadata
 from limen.db.usage_tables import disregards, journal_marks, outcomes, readings, refusals
 from limen.db.walks import INDEXES, OWNER
+from limen.db.window_tables import window_clock, window_eras, windows
 
-__all__ = [  # those of usage are a page of their own
-    "apis", "audit", "audit_links", "audit_personal", "brownouts", "change_head", "changes", "disregards",
-    "installation", "invitations", "journal_marks", "key_requests", "keys", "measures", "members", "metadata", "nodes",
-    "outbox", "outcomes", "owners", "pepper_secrets", "peppers", "profiles", "readings", "refusals", "replies",
-    "run_settings", "standings", "tombstone_head", "versions",
+__all__ = [  # those of usage and of windows are pages of their own
+    "apis", "audit", "audit_links", "audit_personal", "brownouts", "change_head", "changes", "compatibility",
+    "disregards", "installation", "invitations", "journal_marks", "key_requests", "keys", "measures", "members",
+    "metadata", "nodes", "outbox", "outcomes", "owners", "pepper_secrets", "peppers", "profiles", "readings",
+    "refusals", "replies", "run_settings", "standings", "tombstone_head", "versions", "window_clock", "window_eras",
+    "windows",
 ]  # fmt: skip
 
 installation = Table(  # one row: which state folder belongs to this database
@@ -39,6 +41,13 @@ installation = Table(  # one row: which state folder belongs to this database
     Column("folder", Text, nullable=False),  # where the folder was made, and for a database at which path:
     Column("database", Text, nullable=False),  # both may be copied or moved together
     Column("created_at", Double, nullable=False),
+)
+
+compatibility = Table(  # one row: during a rolling upgrade, two releases work on one database
+    "compatibility",
+    metadata,
+    Column("one", Integer, primary_key=True),
+    Column("oldest", Text, nullable=False),  # the revision of the oldest release that may work on this schema
 )
 
 peppers = Table(  # a known answer under each pepper: with the wrong pepper nothing starts

@@ -21,6 +21,10 @@ from limen.core.tombstones import Stone
 from limen.db import tables
 
 
+class TurnNeeded(Exception):
+    """What was begun beside the writers cannot be done so. Nothing of it has happened: do it again, with the turn."""
+
+
 class Reader(Protocol):
     """What a question is handed: a connection and the moment. A ``Tx`` is one, and so is a ``Snapshot``."""
 
@@ -58,6 +62,8 @@ class Tx:
     """The digest under that pepper."""
     keyring: Keyring = field(default_factory=Keyring)
     """All peppers and secrets of this process."""
+    beside: bool = field(default=False, init=False)
+    """Whether others write meanwhile: then nothing is done that has its place among all changes."""
     changed: bool = field(default=False, init=False)
     """Whether something that gates know has changed."""
     stones: list[Stone] = field(default_factory=list, init=False)
@@ -97,11 +103,16 @@ class Tx:
             raise
         self.connection.exec_driver_sql("release attempt")  # after another error the whole transaction is undone
 
+    def _require_turn(self) -> None:
+        if self.beside:
+            raise TurnNeeded
+
     def change(self, kind: str, *, api: str = "", subject: bytes = b"") -> None:
         """Tell every gate: *kind* is ``key`` (*subject*: locator), ``owner`` (id), ``rules`` or ``profile`` (of *api*).
 
         Numbers are given in the order of commits: the head's row is locked until then.
         """
+        self._require_turn()
         self.changed = True
         if self._gathered is not None:
             self._gathered.changes.append((kind, api, subject))
@@ -118,6 +129,7 @@ class Tx:
 
         An end is on the disk before the transaction commits, and what takes one back after that.
         """
+        self._require_turn()
         self.stones.append(Stone(self.now, kind, subject, what, expires_at))
 
     def change_all(self, kind: str, subjects: Iterable[tuple[str, bytes]]) -> None:
@@ -125,6 +137,7 @@ class Tx:
         told = list(subjects)
         if not told:
             return
+        self._require_turn()
         head = tables.change_head
         last = self.connection.execute(update(head).values(seq=head.c.seq + len(told)).returning(head.c.seq))
         first = last.scalar_one() - len(told) + 1
@@ -162,6 +175,7 @@ class Tx:
             return
         if not happened:
             return
+        self._require_turn()
         audit = tables.audit
         first = (self.connection.execute(select(func.max(audit.c.id))).scalar() or 0) + 1  # the store's lock is held
         via = {"via": self.actor.via} if self.actor.via else {}
@@ -193,7 +207,10 @@ class Tx:
             self.connection.execute(insert(tables.audit_personal), sealed)
         self.connection.execute(
             insert(tables.outbox),
-            [{"at": self.now, "event": each.event.name, "payload": each.event.payload()} for each in happened],
+            [  # with the row's own number: one that the database gave would be lost with a transaction that fails
+                {"id": number, "at": self.now, "event": each.event.name, "payload": each.event.payload()}
+                for number, each in enumerate(happened, first)
+            ],
         )
 
 

@@ -13,7 +13,10 @@ from limen.core.problems import ProblemError
 from limen.core.profile import BUILT_IN
 from limen.db import tables
 
-STAY = frozenset({"installation", "change_head", "changes", "journal_marks", "tombstone_head", "nodes"})
+STAY = frozenset(
+    {"installation", "change_head", "changes", "journal_marks", "tombstone_head", "nodes", "compatibility"}
+    | {"windows", "window_clock", "window_eras"}
+)
 """What belongs to a database and its folder, and goes nowhere else."""
 
 USAGE = frozenset({"readings", "outcomes", "refusals", "disregards"})

@@ -11,7 +11,7 @@ from limen.app import App
 from limen.control import audit, expiry, replies
 from limen.core.people import Actor
 from limen.core.problems import StoreDown
-from limen.db import changes, partitions
+from limen.db import changes, partitions, windows
 
 LINKS = 1_000
 """Links of the audit's chain in one transaction: 50 ms, for which other writers wait."""
@@ -41,12 +41,20 @@ def lay_chain(app: App) -> None:
             return
 
 
+def find_the_dead(app: App) -> None:
+    """Processes of other hosts that ended without a word are taken for dead, before a change has to wait for them."""
+    if app.cluster is not None:
+        app.cluster.undertaker.round()
+
+
 CHORES = (
     Chore("audit", 0.25, lay_chain),
     Chore("expiry", 5.0, lambda app: app.act(expiry.mark, actor=WORKER)),
     Chore("replies", 60.0, lambda app: app.act(replies.forget_old, actor=WORKER)),
     Chore("partitions", 3_600.0, lambda app: app.act(partitions.prepare, actor=WORKER)),
+    Chore("windows", 60.0, lambda app: app.act(windows.clear, actor=WORKER)),
     Chore("changes", 600.0, lambda app: app.act(changes.trim, actor=WORKER)),
+    Chore("nodes", 5.0, find_the_dead),
 )
 
 

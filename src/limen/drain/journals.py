@@ -82,7 +82,7 @@ def _drain_segment(app: App, path: Path) -> Iterator[int]:
         if finished:
             path.unlink()
             _sync(path.parent)  # before the mark goes: after a power loss the segment must not come back without it
-            app.act(usage.unseal, path.name, actor=WORKER)
+            app.note(usage.unseal, path.name, actor=WORKER)
     finally:
         fcntl.flock(file, fcntl.LOCK_UN)
         os.close(file)
@@ -104,7 +104,7 @@ def _drain_entries(app: App, name: str, segment: mmap.mmap) -> Iterator[int]:
         start = behind = usage.mark_of(reader, name)
 
     def commit() -> int:
-        app.act(
+        app.note(
             usage.record,
             name,
             behind,

@@ -83,6 +83,8 @@ class Arrival:
     """A digest of method, path, query and body: the same for the same request."""
     if_match: str
     if_none_match: str
+    respond_async: bool = False
+    """Whether a write may be answered before it holds in every process (RFC 7240)."""
 
 
 class Arriving:
@@ -162,6 +164,7 @@ class Arriving:
             fingerprint=_fingerprint(scope, body),
             if_match=headers.get(b"if-match", ""),
             if_none_match=headers.get(b"if-none-match", ""),
+            respond_async=_prefers_async(scope["headers"]),
         )
 
 
@@ -211,6 +214,12 @@ def _once(given: Iterable[Header]) -> dict[bytes, str]:
                 raise _malformed(f"headers.{name.decode()}", "once")
             found[name] = value.decode("latin-1").strip(" \t")
     return found
+
+
+def _prefers_async(given: Iterable[Header]) -> bool:
+    """Whether a ``Prefer`` says ``respond-async``. Of preferences none has to be understood, and no form is wrong."""
+    said = b",".join(value for name, value in given if name == b"prefer").lower().split(b",")
+    return any(each.partition(b";")[0].strip() == b"respond-async" for each in said)
 
 
 def _refuse_twice(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:

@@ -31,6 +31,9 @@ _DOERS = frozenset({"created_by", "asked_by", "decided_by", "invited_by"})
 _STAFFS = "staff"
 """What members are told of whoever did something for the platform."""
 
+EFFECTIVE, EFFECTIVE_MS = "Limen-Effective", "Limen-Effective-Ms"
+"""Headers of what answers a write: whether it holds in every process, and how long that took once it was durable."""
+
 T = TypeVar("T")
 Question = Callable[[Reader], object]
 
@@ -156,8 +159,12 @@ class Call:
         key = self.arrival.idempotency_key
         with self._flights.alone(self.who.name, key) if key else nullcontext():
             do = partial(self._do, work, may=may, status=status, of=of, once=once)
-            reply, headers = self.app.act(do, actor=self.who.actor(self.arrival.address))
-        return answered(reply.status, reply.body, headers)
+            actor, waits = self.who.actor(self.arrival.address), not self.arrival.respond_async
+            done = self.app.change(do, actor=actor, waits=waits)
+        reply, headers = done.result
+        if done.effective:
+            return answered(reply.status, reply.body, headers | {EFFECTIVE: "true", EFFECTIVE_MS: str(done.ms)})
+        return answered(202, reply.body, headers | {EFFECTIVE: "false", "Preference-Applied": "respond-async"})
 
     def _do(
         self,

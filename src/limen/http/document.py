@@ -58,6 +58,25 @@ _IF_MATCH = {
     "description": "The ETag of what is changed, as it was read: if somebody has changed it since, this is refused.",
     "example": '"2f0c1e5d9a7b4c3322110f0e"',
 }
+_PREFER = {
+    "name": "Prefer",
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string"},
+    "description": "With 'respond-async' it is answered with 202 once it is durable, before it holds everywhere.",
+    "example": "respond-async",
+}
+_TOLD = {
+    "Limen-Effective": {
+        "schema": {"type": "string", "enum": ["true", "false"]},
+        "description": "Whether it holds in every process by now.",
+    },
+    "Limen-Effective-Ms": {
+        "schema": {"type": "integer", "minimum": 0},
+        "description": "How long that took once it was durable, in milliseconds.",
+    },
+}
+_SOON = "It is durable, and holds in every process before long, as the caller preferred. As the other answer."
 _ETAG = {"schema": {"type": "string"}, "description": "What If-Match and If-None-Match are told."}
 _PROBLEM = {
     "title": "Problem",
@@ -145,12 +164,23 @@ def _dress(call: dict[str, Any], operation: Operation) -> None:
         call["responses"].setdefault(str(status), answer)
     if shown:
         call["responses"]["200"]["headers"] = {"ETag": _ETAG}
+    if operation.write and not operation.public:
+        _tell_of_effect(call["responses"])
     call["responses"] = dict(sorted(call["responses"].items()))
     if operation.public:
         call["security"] = []
         return
-    own = [_IDEMPOTENCY, _IF_MATCH] if operation.write else []
+    own = [_IDEMPOTENCY, _IF_MATCH, _PREFER] if operation.write else []
     call.setdefault("parameters", []).extend([_ACT_FOR, *own])
+
+
+def _tell_of_effect(responses: dict[str, Any]) -> None:
+    """What a write answers beside its body, and that it may be answered earlier."""
+    (status,) = [each for each in responses if each < "300"]
+    responses[status]["headers"] = responses[status].get("headers", {}) | _TOLD
+    if status != "202":
+        told = {"Limen-Effective": _TOLD["Limen-Effective"]}
+        responses["202"] = {**responses[status], "description": _SOON, "headers": told}
 
 
 def about() -> dict[str, Any]:

@@ -108,8 +108,11 @@ class Door:
         """Forward authentication: 200 with who came, or the refusal as the caller is to see it."""
         house, environment = place
         gate = house.gate
-        if not gate.lease.holds():
-            await house.cold.keep_up()
+        now, at = self._clock.read()
+        fresh = False
+        if not gate.lease.holds(at):
+            fresh = await house.cold.keep_up()
+            now, at = self._clock.read()
         rules = gate.rules
         headers: list[Header] = scope["headers"]
         forwarded: list[bytes | None] = [None, None, None, None]
@@ -136,11 +139,10 @@ class Door:
             return
         path, _, query = uri.partition(b"?")
         carried = rules.carriers.read(headers, path, query)
-        now, at = self._clock.read()
         ask = Ask(
             carried.credential, method, carried.path, carried.version, environment, now, at, carried.origin, address
         )
-        verdict = gate.check(ask)
+        verdict = gate.check(ask, fresh)
         if verdict is None:
             verdict = await house.cold.decide(ask)
             rules = gate.rules  # those that it was decided by may have come with it

@@ -30,14 +30,16 @@ class VerifyBody(msgspec.Struct, forbid_unknown_fields=True):
 
 async def verify(asked: VerifyBody, house: GateHouse, clock: Clock, environment: str) -> dict[str, Any]:
     """The verdict, as it is written to JSON. *environment*: what is meant where the question does not say."""
-    if not house.gate.lease.holds():
-        await house.cold.keep_up()
+    now, at = clock.read()
+    fresh = False
+    if not house.gate.lease.holds(at):
+        fresh = await house.cold.keep_up()
+        now, at = clock.read()
     rules = house.gate.rules
     path = asked.path.partition("?")[0].encode()
     version = None if asked.version is None else asked.version.encode()
     if rules.profile.versioning is not None and rules.profile.versioning.carrier == "path":
         version, path = split_version(path)
-    now, at = clock.read()
     ask = Ask(
         None if not asked.credential else asked.credential.encode(),
         asked.method.encode(),
@@ -49,7 +51,7 @@ async def verify(asked: VerifyBody, house: GateHouse, clock: Clock, environment:
         None if asked.origin is None else asked.origin.encode(),
         asked.address,
     )
-    verdict = house.gate.check(ask)
+    verdict = house.gate.check(ask, fresh)
     if verdict is None:
         verdict = await house.cold.decide(ask)
     return _written(verdict, ask, house)

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.gate.scene import Placed
 from tests.http.v1.house import Caller, House
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+def house(tmp_path_factory: pytest.TempPathFactory, placed_once: Placed) -> Iterator[House]:
     """An installation with the management API."""
-    made = House(tmp_path_factory.mktemp("house"))
+    made = House(placed_once(tmp_path_factory.mktemp("house")))
     yield made
     made.close()
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import itertools
 import re
-import sqlite3
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from threading import Lock
 from typing import Any
 
 import httpx2
 from fastapi.routing import iter_route_contexts
 from pydantic import BaseModel
+from sqlalchemy import Connection, event
 
 from limen.app import App
 from limen.control import apis, keys, members, owners
@@ -21,11 +22,13 @@ from limen.core.people import Role
 from limen.core.problems import PROBLEMS
 from limen.core.profile import BUILT_IN
 from limen.core.routes import Routes
+from limen.db.postgresql import WRITERS
 from limen.http.public import Public
 from limen.profiles import built_in, load
 from limen.server import bring_up_to_date
 from limen.settings import Settings
-from tests.db.dump import dump, rows
+from tests.db.dump import dump, kept, place_of, rows
+from tests.db.hand import hand_at, shut
 
 MEMBERS = ("read:keys", "write:keys", "read:owners", "write:owners", "read:requests", "write:requests", "read:apis")
 """What most members' keys hold here; ``read:usage`` beside."""
@@ -38,16 +41,20 @@ SECRET = re.compile(r"[a-z_]*[0-9A-Za-z]{12}[0-9A-Za-z]{32,}")
 class House:
     """An installation with the two shipped APIs and the management API, and who calls it."""
 
-    def __init__(self, folder: Path, **settings: Any) -> None:
-        usual = {"database_url": f"sqlite:///{folder}/limen.db", "segment_bytes": 65_536, "drain": False}
-        self.app = App.initialise(Settings(**usual | settings))
+    def __init__(self, settings: Mapping[str, Any], **more: Any) -> None:
+        """*settings*: by which an installation is found that is there, with nothing in it; and *more*."""
+        self.app = App.open(Settings(**{"segment_bytes": 65_536, "drain": False} | settings | more))
         bring_up_to_date(self.app)
         for name in ("creator", "organisation"):
             self.app.act(apis.create, name, load(name))
-        self.path = self.app.settings.database_path
+        self.path = place_of(self.app)
         self.public = Public(self.app)
         self._numbers = itertools.count(1)
-        self._watch = sqlite3.connect(self.path, check_same_thread=False)
+        self.commits = 0
+        """How often something was committed."""
+        self._turn = Lock()
+        event.listen(self.app.store.engine, "commit", self._count)
+        event.listen(self.app.store.engine, "begin", self._wait, insert=True)
 
     def name(self, kind: str = "u") -> str:
         """An id that nobody has yet."""
@@ -102,19 +109,61 @@ class House:
 
     def execute(self, statement: str, *values: Any) -> None:
         """Do *statement*, by a hand at the database."""
-        with self.app.store.engine.connect() as connection:
-            connection.exec_driver_sql(statement, values)
-            connection.commit()
+        with hand_at(self.path) as hand:
+            hand.execute(statement, *values)
 
-    @property
-    def commits(self) -> int:
-        """A number that every commit of somebody changes."""
-        (version,) = self._watch.execute("pragma data_version").fetchone()
-        return int(version)
+    def _count(self, connection: Connection) -> None:
+        self.commits += bool(connection.get_execution_options().get("limen_writes"))
+
+    def _wait(self, connection: Connection) -> None:
+        if connection.get_execution_options().get("limen_writes"):
+            with self._turn:
+                pass
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Within, somebody writes, and takes their time: whoever wants to write here waits."""
+        if self.app.store.epoch is not None:
+            with self.app.store.epoch._thread_lock:
+                yield
+            return
+        with hand_at(self.path) as hand:
+            hand.execute("select pg_advisory_lock(?)", WRITERS)
+            yield
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Within, whoever wants to write here waits for the turn; who does elsewhere, does not."""
+        if self.app.store.epoch is not None:
+            with self.app.store.epoch._thread_lock:
+                yield
+            return
+        with self._turn:
+            yield
+
+    @contextmanager
+    def down(self) -> Iterator[None]:
+        """Within, the database cannot be opened."""
+        if isinstance(self.path, str):
+            with shut(self.path):
+                yield
+            return
+        self.app.store.engine.dispose()
+        away = self.path.with_suffix(".away")
+        self.path.rename(away)
+        self.path.mkdir()
+        try:
+            yield
+        finally:
+            self.path.rmdir()
+            away.rename(self.path)
+
+    def kept(self) -> dict[str, bytes]:
+        """All that lies anywhere, by its name."""
+        return kept(self.path, self.app.settings.pepper_path.parent)
 
     def close(self) -> None:
         """Let go of everything."""
-        self._watch.close()
         self.app.close()
 
 

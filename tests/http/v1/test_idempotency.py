@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from limen.control import replies, run_settings
+from tests.db.hand import full
 from tests.http.v1.house import Caller, House
 
 pytestmark = pytest.mark.check("C051")
@@ -154,23 +155,18 @@ async def test_old_replies_are_forgotten_and_others_stay(house: House, staff: Ca
 
 async def test_a_reply_that_cannot_be_kept_undoes_the_write(house: House, staff: Caller) -> None:
     """The one is in the transaction of the other: whatever dies between them, neither is there."""
-    house.execute("create trigger full before insert on replies begin select raise(abort, 'no room'); end")
-    try:
+    with full(house.path, "replies"):
         before = house.dump()
         answer = await staff("POST", "/owners", {"kind": "user"}, headers=KEY)
         assert answer.json()["code"] == "broken"
         assert house.dump() == before
-    finally:
-        house.execute("drop trigger full")
     answer = await staff("POST", "/owners", {"kind": "user"}, headers=KEY)
     assert (answer.status_code, "idempotency-replayed" in answer.headers) == (201, False)
 
 
 async def test_while_it_is_being_done_the_same_write_is_refused(house: House, staff: Caller) -> None:
     before = _owners(house)
-    held = house.app.store.epoch.held()
-    await asyncio.to_thread(held.__enter__)  # another writer: what comes now waits for it
-    try:
+    with house.writing():  # another writer: what comes now waits for it
         first = asyncio.ensure_future(staff("POST", "/owners", {"kind": "user"}, headers=KEY))
         answer: Any = None
         for _ in range(200):
@@ -180,8 +176,6 @@ async def test_while_it_is_being_done_the_same_write_is_refused(house: House, st
                 break
         answer = await asyncio.wait_for(staff("POST", "/owners", {"kind": "user"}, headers=KEY), 5)
         assert answer.json()["code"] == "idempotency_in_flight"
-    finally:
-        await asyncio.to_thread(held.__exit__, None, None, None)
     assert (await first).status_code == 201
     assert _owners(house) == before + 1
     assert (await staff("POST", "/owners", {"kind": "user"}, headers=KEY)).headers["idempotency-replayed"] == "true"

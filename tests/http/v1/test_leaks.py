@@ -29,6 +29,7 @@ from limen.gate.strangers import FREE
 from limen.http import signing
 from limen.http.routes import leaks
 from limen.http.signing import KEPT_S, UNKNOWN_S, SigningKeys
+from tests.gate.scene import Placed
 from tests.http.v1.house import Caller, House
 
 PLACE = "https://code.example.com/acme/app/blob/main/.env"
@@ -203,9 +204,9 @@ def github(tmp_path_factory: pytest.TempPathFactory) -> GitHub:
 
 
 @pytest.fixture(scope="module")
-def listening(tmp_path_factory: pytest.TempPathFactory, github: GitHub) -> Iterator[House]:
+def listening(tmp_path_factory: pytest.TempPathFactory, placed_once: Placed, github: GitHub) -> Iterator[House]:
     """An installation that takes the alerts of ``github``."""
-    made = House(tmp_path_factory.mktemp("listening"), github_keys=str(github.path))
+    made = House(placed_once(tmp_path_factory.mktemp("listening")), github_keys=str(github.path))
     yield made
     made.close()
 

@@ -26,8 +26,7 @@ def elsewhere(house: House) -> Iterator[App]:
 
 async def _while_it_waits(house: House, sent: Any, happens: Callable[[], object]) -> httpx2.Response:
     """The answer to the write that is *sent*, and let in, and waits for its turn while something *happens*."""
-    turn = house.app.store.epoch._thread_lock
-    with turn:
+    with house.waiting():
         task = asyncio.create_task(sent)
         await asyncio.sleep(0.3)
         assert not task.done()

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from limen.core.problems import PROBLEMS
 from limen.http.routes import ROUTERS
+from tests.gate.scene import Placed
 from tests.http.v1.house import MODELS, PROFILE, Caller, House
 
 METHODS = {"get", "post", "put", "patch", "delete"}
@@ -41,8 +42,8 @@ async def test_anybody_may_read_it(house: House, document: Any) -> None:
     assert shown["openapi"].startswith("3.1.")
 
 
-async def test_it_is_made_once_and_before_anybody_asks(tmp_path: Path) -> None:
-    made = House(tmp_path)
+async def test_it_is_made_once_and_before_anybody_asks(tmp_path: Path, placed: Placed) -> None:
+    made = House(placed(tmp_path))
     try:
         answers = await asyncio.gather(*(made.stranger()("GET", "/openapi.json") for _ in range(12)))
         assert {answer.status_code for answer in answers} == {200}

@@ -88,7 +88,7 @@ async def test_of_a_key_that_has_ended_nothing_is_written_and_nobody_waits(
     sent = {"key": held.text} if method == "self-revoke" else {"keys": [{"text": held.text}]}
     assert (await stranger("POST", f"/{method}", sent)).status_code in (202, 204)
     before = house.commits
-    with house.app.store.epoch._thread_lock:  # somebody writes, and takes their time
+    with house.writing():
         answer = await asyncio.wait_for(stranger("POST", f"/{method}", sent), 5)
     assert answer.status_code in (202, 204)
     assert house.commits == before
@@ -97,7 +97,7 @@ async def test_of_a_key_that_has_ended_nothing_is_written_and_nobody_waits(
 async def test_a_deleted_key_is_asked_of_no_writer_either(house: House, stranger: Caller) -> None:
     held = house.key(house.user())
     house.app.act(keys.delete, held.key.key)
-    with house.app.store.epoch._thread_lock:
+    with house.writing():
         for path, sent in (("/self-revoke", {"key": held.text}), ("/leaked-keys", {"keys": [{"text": held.text}]})):
             assert (await asyncio.wait_for(stranger("POST", path, sent), 5)).status_code in (202, 204)
 
@@ -146,7 +146,7 @@ async def test_too_many_attempts_are_told_so_before_anything_is_read(
 
 async def test_while_strangers_wait_for_a_writer_the_others_are_answered(house: House, stranger: Caller) -> None:
     held = [house.key(house.user()) for _ in range(12)]
-    with house.app.store.epoch._thread_lock:
+    with house.writing():
         waiting = [asyncio.create_task(stranger("POST", "/self-revoke", {"key": each.text})) for each in held]
         await asyncio.sleep(0.2)
         client = httpx2.AsyncClient(
@@ -160,7 +160,7 @@ async def test_while_strangers_wait_for_a_writer_the_others_are_answered(house: 
 async def test_what_waits_has_a_bound(house: House, stranger: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(beside, "WAITING", 2)
     held = [house.key(house.user()) for _ in range(4)]
-    with house.app.store.epoch._thread_lock:
+    with house.writing():
         waiting = [asyncio.create_task(stranger("POST", "/self-revoke", {"key": each.text})) for each in held]
         await asyncio.sleep(0.2)
         done = [task for task in waiting if task.done()]

@@ -9,7 +9,9 @@ from rich.text import Text
 
 from limen.cli import show
 from limen.cli.doctor import process, store, worker
+from limen.cli.doctor.counters import counters
 from limen.cli.doctor.finding import FAIL, OK, WARN, Finding, settled
+from limen.cli.doctor.nodes import nodes
 from limen.cli.doctor.tombstones import tombstones
 from limen.cli.door import REFUSED
 from limen.cli.options import AsJson
@@ -25,8 +27,8 @@ _STYLES = {OK: "green", WARN: "yellow", FAIL: "bold red"}
 def doctor(as_json: AsJson = False) -> None:
     """Check the installation, and say what to do.
 
-    Settings, database, schema, pepper, state folder, files, tombstones, epoch, gates, journal, worker, audit, disk and
-    clock. Nothing is changed. Exit code 1 where a check fails.
+    Settings, database, schema, pepper, state folder, files, tombstones, epoch, gates, nodes, counters, journal, worker,
+    audit, disk and clock. Nothing is changed. Exit code 1 where a check fails.
     """
     found = list(_check_up(Clock()))
     healthy = all(each.state != FAIL for each in found)
@@ -61,6 +63,8 @@ def _of(settings: Settings, clock: Clock) -> Iterator[Finding]:
         yield from settled("tombstones", lambda: tombstones(ward))
         yield from settled("epoch", lambda: process.epoch(settings))
         yield from settled("gates", lambda: process.gates(ward))
+        yield from settled("nodes", lambda: nodes(ward))
+        yield from settled("counters", lambda: counters(ward))
         yield from settled("journal", lambda: process.journals(ward))
         yield from settled("worker", lambda: worker.rounds(settings))
         yield from settled("audit", lambda: worker.chain(ward))

@@ -12,7 +12,7 @@ from limen.cli.doctor.store import Ward
 from limen.control import apis, usage
 from limen.core.usage import Tally
 from limen.core.versions import iso_instant
-from limen.db.doctor import is_locked, newest_moment, read_epoch
+from limen.db.doctor import is_held, newest_moment, read_epoch
 from limen.drain import decode
 from limen.gate import journal
 from limen.gate.clock import ALARM_S, Clock
@@ -27,7 +27,9 @@ _START = "Start 'limen serve', or the application with its guard."
 
 
 def epoch(settings: Settings) -> Iterator[Finding]:
-    """The epoch is even, or somebody is at work."""
+    """The epoch is even, or somebody is at work. On PostgreSQL there are leases instead: see ``nodes``."""
+    if not settings.on_one_host:
+        return
     folder = settings.state_folder
     if not folder.exists():
         yield Finding("epoch", WARN, "Not checked: the state folder is not there.")
@@ -52,7 +54,9 @@ def epoch(settings: Settings) -> Iterator[Finding]:
 
 
 def gates(ward: Ward) -> Iterator[Finding]:
-    """Which process decides for which API."""
+    """Which processes of this host decide for which API. On PostgreSQL ``nodes`` says it of every host."""
+    if not ward.settings.on_one_host:
+        return
     folder = ward.settings.state_folder
     if ward.reader is not None:
         names = [each.api for each in apis.listed(ward.reader)]
@@ -63,18 +67,21 @@ def gates(ward: Ward) -> Iterator[Finding]:
     for name in names:
         path = folder / f"gate-{name}.lock"
         process = path.read_text("ascii", "replace").strip() if path.exists() else ""
-        if is_locked(path):
-            yield _holder(name, process)
+        if is_held(path):
+            yield _holders(name, process.split())
         elif process:
             yield Finding("gates", WARN, f"{name}: no process decides for it. The last was {process}.", _START)
         else:
             yield Finding("gates", WARN, f"{name}: no process has decided for it yet.", _START)
 
 
-def _holder(name: str, process: str) -> Finding:
-    if process.isdigit() and Path(f"/proc/{process}").exists():
-        return Finding("gates", OK, f"{name}: process {process} decides for it.")
-    found = f"{name}: it is decided for by a process that is not {process or 'named'}."
+def _holders(name: str, processes: list[str]) -> Finding:
+    there = [process for process in processes if process.isdigit() and Path(f"/proc/{process}").exists()]
+    if len(there) > 1:
+        return Finding("gates", OK, f"{name}: processes {', '.join(there)} decide for it, and count together.")
+    if there:
+        return Finding("gates", OK, f"{name}: process {there[0]} decides for it.")
+    found = f"{name}: it is decided for by a process that is not {', '.join(processes) or 'named'}."
     return Finding(
         "gates", WARN, found, "It runs in another container, or is a child of that process: end it if it should not be."
     )
@@ -123,7 +130,7 @@ def _oldest(ward: Ward, segments: list[Path]) -> float | None:
 
 def disk(settings: Settings) -> Iterator[Finding]:
     """Room for the journal: for a segment now, and for as many as may wait."""
-    folder = settings.state_folder if settings.state_folder.exists() else settings.database_path.absolute().parent
+    folder = settings.state_folder if settings.state_folder.exists() else settings.state_folder.absolute().parent
     room = os.statvfs(folder)
     free = room.f_bavail * room.f_frsize
     found, whole = f"{free / 1e6:,.0f} MB are free at {folder}.", settings.segment_bytes * settings.segments

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from limen.cli.doctor.finding import FAIL, OK, WARN, Finding, settled
+from limen.cli.doctor.server import server
+from limen.core.problems import ProblemError
 from limen.db import installation, pepper, schema
 from limen.db.doctor import damage, look
 from limen.db.transaction import Snapshot
@@ -36,6 +38,11 @@ def examined(settings: Settings) -> Iterator[Ward]:
 
 
 def _database(ward: Ward, stack: ExitStack) -> Iterator[Finding]:
+    if not ward.settings.on_one_host:
+        reader = Snapshot(stack.enter_context(look(ward.settings.database_url)), Clock().read()[0])
+        yield from server(reader, ward.settings)
+        yield _schema(ward, reader)
+        return
     path = ward.settings.database_path
     if not path.exists():
         yield Finding("database", FAIL, f"There is no file {path}.", "Run 'limen init', or set LIMEN_DATABASE_URL.")
@@ -48,15 +55,22 @@ def _database(ward: Ward, stack: ExitStack) -> Iterator[Finding]:
         )
     else:
         yield Finding("database", OK, f"{path}, {path.stat().st_size / 1e6:.1f} MB, whole.")
-    at, head = schema.revision(connection), schema.HEAD
-    if at == head:
-        ward.reader = Snapshot(connection, Clock().read()[0])
-        yield Finding("schema", OK, f"Revision {at}, which is this release's.")
-    elif at is None:
-        yield Finding("schema", FAIL, "The database is empty.", "Run 'limen init'.")
-    else:
+    yield _schema(ward, Snapshot(connection, Clock().read()[0]))
+
+
+def _schema(ward: Ward, reader: Snapshot) -> Finding:
+    at, head = schema.revision(reader.connection), schema.HEAD
+    if at is None:
+        return Finding("schema", FAIL, "The database is empty.", "Run 'limen init'.")
+    try:
+        schema.require_current(reader.connection)
+    except ProblemError:
         advice = "Back it up and run 'limen migrate'; if it is of a later release, install that one."
-        yield Finding("schema", FAIL, f"Revision {at}; this release needs {head}.", advice)
+        return Finding("schema", FAIL, f"Revision {at}; this release needs {head}.", advice)
+    ward.reader = reader
+    if at != head:
+        return Finding("schema", OK, f"Revision {at}, of a later release, which leaves room for this one's, {head}.")
+    return Finding("schema", OK, f"Revision {at}, which is this release's.")
 
 
 def settings_files(settings: Settings) -> Iterator[Finding]:
@@ -77,7 +91,7 @@ def settings_files(settings: Settings) -> Iterator[Finding]:
     if open_to_others:
         yield Finding("settings", WARN, f"Others can read {', '.join(open_to_others)}.", "chmod 600")
     if not unread and not open_to_others:
-        yield Finding("settings", OK, f"Database {settings.database_url}.")
+        yield Finding("settings", OK, f"Database {settings.database_shown}.")
 
 
 def pepper_file(ward: Ward) -> Iterator[Finding]:
@@ -100,7 +114,7 @@ def pepper_file(ward: Ward) -> Iterator[Finding]:
 
 def state_folder(ward: Ward) -> Iterator[Finding]:
     """The state folder is there and belongs to the database."""
-    folder = installation.require_folder(ward.settings.state_folder)
+    folder = installation.require_folder(ward.settings.state_folder, epoch=ward.settings.on_one_host)
     if _mode(folder) & 0o077:
         yield Finding("state", WARN, f"Others can look into {folder}.", f"Run 'chmod 700 {folder}'.")
     if ward.reader is None:
@@ -111,7 +125,9 @@ def state_folder(ward: Ward) -> Iterator[Finding]:
 
 
 def files(settings: Settings) -> Iterator[Finding]:
-    """SQLite's files can be written by this user, and by one user alone."""
+    """SQLite's files can be written by this user, and by one user alone. Elsewhere there are none."""
+    if not settings.on_one_host:
+        return
     database, folder = settings.database_path, settings.state_folder
     there = [path for path in (database, Path(f"{database}-wal"), Path(f"{database}-shm")) if path.exists()]
     found = []

@@ -16,6 +16,14 @@ def tombstones(ward: Ward) -> Iterator[Finding]:
     if ward.reader is None:
         yield Finding("tombstones", WARN, "Not checked: the database cannot be read, or is of another release.")
         return
+    if not ward.settings.on_one_host and ward.settings.tombstones is None:
+        yield Finding(
+            "tombstones",
+            WARN,
+            "None are laid. When the database is put back to an earlier moment, keys that ended since work again.",
+            "Set LIMEN_TOMBSTONES, on every host, to one file that all of them write.",
+        )
+        return
     copies.require_unmarked(ward.reader.connection)
     found = laid(ward.settings)
     if found.file.exists() and stat.S_IMODE(found.file.stat().st_mode) & 0o022:

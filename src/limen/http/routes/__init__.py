@@ -10,6 +10,7 @@ from limen.http.routes import (
     me,
     measures,
     members,
+    nodes,
     owners,
     requests,
     settings,
@@ -21,7 +22,7 @@ ROUTERS = tuple(
     each.router
     for each in (
         *(me, apis, versions, owners, members, keys, inspection, imports),
-        *(requests, measures, leaks, usage, audit, settings),
+        *(requests, measures, leaks, usage, audit, settings, nodes),
     )
 )
 """Everything under ``/v1``."""

@@ -287,6 +287,8 @@ def _end(app: App, text: str, address: str) -> None:
                 ended = keys.require(reader, key).state == "revoked"
             if not ended:
                 app.act(keys.revoke, key, reason="by its holder", actor=Actor("holder", key, address))
+            else:
+                app.settle()  # whoever ended it may be waiting yet for that to hold everywhere
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Cluster: processes that hold leases, and on PostgreSQL the triggers.
+"""Cluster: processes that hold leases, windows that they share, and on PostgreSQL the triggers.
 
 Written out, not taken from limen.db.tables: that is the schema of today, this is the schema of this revision.
 """
@@ -6,6 +6,7 @@ Written out, not taken from limen.db.tables: that is the schema of today, this i
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import sqlalchemy as sa
 from alembic import op
@@ -30,9 +31,42 @@ def upgrade() -> None:
         sa.Column("renewed_at", sa.Double(), nullable=False),
         sa.Column("dead_at", sa.Double()),
     )
+    op.create_table(
+        "compatibility",
+        sa.Column("one", sa.Integer(), primary_key=True),
+        sa.Column("oldest", TEXT, nullable=False),
+    )
+    op.execute("insert into compatibility (one, oldest) values (1, '0003')")
+    _windows()
     if op.get_bind().dialect.name == "postgresql":
         for statement in _triggers():
             op.get_bind().exec_driver_sql(statement)
+
+
+def _windows() -> None:
+    """What limits are counted by where processes of several hosts share them."""
+    op.create_table(
+        "windows",
+        sa.Column("api", TEXT, primary_key=True),
+        sa.Column("windows", TEXT, primary_key=True),
+        sa.Column("whose", sa.LargeBinary(), primary_key=True),
+        sa.Column("ends_at", sa.Double(), nullable=False),
+        sa.Column("used", sa.BigInteger(), nullable=False),
+        sa.Column("opened", sa.BigInteger(), nullable=False),
+        postgresql_with={"fillfactor": 70},
+    )
+    op.create_table(
+        "window_clock",
+        sa.Column("version", sa.BigInteger(), primary_key=True, autoincrement=False),
+        sa.Column("base", sa.BigInteger(), nullable=False),
+        sa.Column("shift", sa.Double(), nullable=False),
+        sa.Column("seen", sa.Double(), nullable=False),
+    )
+    op.execute("insert into window_clock (version, base, shift, seen) values (1, 1, 0, 0)")
+    op.create_table("window_eras", sa.Column("api", TEXT, primary_key=True), sa.Column("era", TEXT, nullable=False))
+    if op.get_bind().dialect.name == "postgresql":
+        counted = Path(__file__).with_name("m0003_windows.sql").read_text("utf-8")
+        op.get_bind().exec_driver_sql(counted)
 
 
 _FIXED = (
