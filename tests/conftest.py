@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import functools
 import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,13 +14,11 @@ import hypothesis
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from limen.app import App
     from limen.control.keys import Issued
     from limen.core.profile import Profile
-    from limen.settings import Settings
     from tools.servers.postgres import Postgres
+    from tools.servers.valkey import Valkey
 
 # A deadline for each example fails on a busy machine for no fault of the code; the timeout of the whole test stays.
 hypothesis.settings.register_profile("limen", deadline=None)
@@ -48,62 +48,106 @@ def postgres() -> Iterator[Postgres]:
         server.remove()
 
 
+@pytest.fixture(scope="session")
+def valkey() -> Iterator[Valkey]:
+    """A Valkey of this worker's own, running. 0.1 s, once."""
+    from tools.servers.valkey import Valkey
+
+    server = Valkey()
+    try:
+        yield server.start()
+    finally:
+        server.remove()
+
+
 BOTH = ("control", "gate", "guard", "http")
 """The folders whose tests run on both databases, wherever they ask for an installation."""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """A test of an installation is run on SQLite and on PostgreSQL, but for one that is marked ``sqlite``."""
-    asked = "installation" in metafunc.fixturenames
+    asked = "store_kind" in metafunc.fixturenames
     folder = metafunc.definition.path.relative_to(Path(__file__).parent).parts[0]
     if asked and folder in BOTH and metafunc.definition.get_closest_marker("sqlite") is None:
-        metafunc.parametrize("store_kind", ["sqlite", "postgresql"], indirect=True)
+        metafunc.parametrize("store_kind", ["sqlite", "postgresql"], indirect=True, scope="module")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def store_kind(request: pytest.FixtureRequest) -> str:
     """``sqlite`` or ``postgresql``."""
     return getattr(request, "param", "sqlite")
+
+
+Placed = Callable[[Path], dict[str, Any]]
+"""Lays a new installation in a folder, with nothing in it yet, and gives the settings by which it is found."""
+
+
+@contextmanager
+def _placing(kind: str, request: pytest.FixtureRequest) -> Iterator[Placed]:
+    """10 ms each; on PostgreSQL 50. Their databases go in the end."""
+    if kind == "sqlite":
+        initialised: Path = request.getfixturevalue("_initialised")
+
+        def place(folder: Path) -> dict[str, Any]:
+            shutil.copytree(initialised, folder, dirs_exist_ok=True)
+            return {"database_url": f"sqlite:///{folder}/limen.db"}
+
+        yield place
+        return
+    server: Postgres = request.getfixturevalue("postgres")
+    filled, template = request.getfixturevalue("_in_postgresql")
+    made: list[str] = []
+
+    def create(folder: Path) -> dict[str, Any]:
+        shutil.copytree(filled, folder, dirs_exist_ok=True)
+        made.append(server.create(template))
+        return _clustered(folder, server.url(made[-1]))
+
+    yield create
+    for name in made:
+        server.drop(name)
+
+
+@pytest.fixture
+def placed(store_kind: str, request: pytest.FixtureRequest) -> Iterator[Placed]:
+    """Lays installations of this test's own: on SQLite, and where the test is run again, on PostgreSQL."""
+    with _placing(store_kind, request) as place:
+        yield place
+
+
+@pytest.fixture(scope="module")
+def placed_once(store_kind: str, request: pytest.FixtureRequest) -> Iterator[Placed]:
+    """As ``placed``, for what a module's tests share."""
+    with _placing(store_kind, request) as place:
+        yield place
 
 
 @pytest.fixture(scope="session")
 def _in_postgresql(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """The folder and the database of an installation on PostgreSQL, to be copied."""
     from limen.app import App
+    from limen.settings import Settings
 
     folder, name = tmp_path_factory.mktemp("clustered"), postgres.create()
-    App.initialise(_clustered(folder, postgres.url(name))).close()
+    App.initialise(Settings(**_clustered(folder, postgres.url(name)))).close()
     return folder, name
 
 
-def _clustered(folder: Path, url: str) -> Settings:
+def _clustered(folder: Path, url: str) -> dict[str, Any]:
     """Where an installation on PostgreSQL lies that has its files in *folder*."""
-    from limen.settings import Settings
-
     named = {"pepper_file": folder / "limen.db.pepper", "tombstones": folder / "limen.db.tombstones"}
-    return Settings(database_url=url, state=folder / "limen.db.state", **named)
+    return {"database_url": url, "state": folder / "limen.db.state", **named}
 
 
 @pytest.fixture
-def installation(tmp_path: Path, store_kind: str, request: pytest.FixtureRequest) -> Iterator[App]:
-    """A new installation, in real files in ``tmp_path``, with nothing in it yet. 10 ms; on PostgreSQL 50."""
+def installation(tmp_path: Path, placed: Placed) -> Iterator[App]:
+    """A new installation, in real files in ``tmp_path``, with nothing in it yet."""
     from limen.app import App
     from limen.settings import Settings
 
-    if store_kind == "sqlite":
-        shutil.copytree(request.getfixturevalue("_initialised"), tmp_path, dirs_exist_ok=True)
-        app = App.open(Settings(database_url=f"sqlite:///{tmp_path}/limen.db"))
-        yield app
-        app.close()
-        return
-    server: Postgres = request.getfixturevalue("postgres")
-    folder, template = request.getfixturevalue("_in_postgresql")
-    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
-    name = server.create(template)
-    app = App.open(_clustered(tmp_path, server.url(name)))
+    app = App.open(Settings(**placed(tmp_path)))
     yield app
     app.close()
-    server.drop(name)
 
 
 @functools.cache

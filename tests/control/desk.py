@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
+from limen.cluster import boottime
 from limen.core.people import Actor
 from limen.core.problems import ProblemError
 from limen.core.verdict import Ask
@@ -46,9 +47,14 @@ class Desk:
         return self.app.ring.tx(connection, self.now, self.actor, secrets.token_bytes)
 
     def act(self, verb: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """Do *verb* in a transaction of its own, now."""
+        """Do *verb* in a transaction of its own, now; what gates know holds when this returns."""
+        cluster = self.app.cluster
         with self.app.store.write(self.tx) as tx:
-            return verb(tx, *args, **kwargs)
+            found = verb(tx, *args, **kwargs)
+            awaited = cluster.awaited(tx) if cluster is not None and tx.changed else None
+        if cluster is not None and awaited is not None:
+            cluster.settle(awaited, boottime(), waits=True)
+        return found
 
     def ask(self, question: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """What *question* answers now."""
@@ -71,9 +77,15 @@ class Desk:
 
     @property
     def epoch(self) -> int:
-        """What tells gates that something has changed: the epoch; on PostgreSQL the change log alone."""
+        """What tells gates that something has changed: two more for each transaction in which it has.
+
+        The epoch, where there is one; on PostgreSQL the change log alone.
+        """
         epoch = self.app.store.epoch
-        return epoch.cell[0] if epoch is not None else self.rows("select seq from change_head")[0][0]
+        if epoch is not None:
+            return int(epoch.cell[0])
+        told: int = self.rows("select count(distinct xmin::text) from changes")[0][0]
+        return 2 * told
 
     def rows(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
         """What *statement* finds."""

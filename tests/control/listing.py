@@ -10,6 +10,7 @@ from sqlalchemy import event, insert
 
 from limen.core.names import folded
 from limen.db.tables import keys
+from tests.db.plans import AS_IF_LARGE, Plan, read
 
 if TYPE_CHECKING:
     from limen.db.transaction import Tx
@@ -183,14 +184,14 @@ def in_order(rows: list[Row], wanted: Row) -> list[Row]:
 
 
 class Plans:
-    """How SQLite goes about the statements that read keys, as it explains them."""
+    """How the database goes about the statements that read keys, as it explains them."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self.lines: list[str] = []
+        self.found = Plan([])
         """Of the lists themselves."""
-        self.seeks: list[str] = []
-        """Of what was looked up to begin with: one key in its first line, and the next one in its second."""
+        self.seeks = Plan([])
+        """Of what was looked up to begin with."""
 
     def __enter__(self) -> Plans:
         event.listen(self._desk.app.store.engine, "before_cursor_execute", self._explain)
@@ -201,9 +202,10 @@ class Plans:
 
     def _explain(self, _connection: Any, cursor: Any, statement: str, values: Any, *_: object) -> None:
         if "from keys" in statement.lower():
-            found = cursor.connection.cursor().execute(f"explain query plan {statement}", values)
-            lines = [row[3] for row in found]
-            if "recursive" in statement:
-                self.seeks += [line for line in lines if "keys USING" in line and "rowid" not in line]
-            else:
-                self.lines += lines
+            asking, how = cursor.connection.cursor(), "explain query plan"
+            if not self._desk.app.settings.on_one_host:
+                how = "explain (costs off)"
+                for setting in AS_IF_LARGE:
+                    asking.execute(setting)
+            into = self.seeks if "recursive" in statement else self.found
+            into.lines.extend(read(asking.execute(f"{how} {statement}", values)).lines)

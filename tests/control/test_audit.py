@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import ast
 import json
-import sqlite3
-from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,6 +16,8 @@ from limen.core.limits import Limit
 from limen.core.people import Actor
 from limen.db.transaction import Tx
 from tests.architecture.tree import sources
+from tests.db.hand import full, hand_at
+from tests.db.plans import plan_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,14 +62,10 @@ def test_a_change_that_cannot_be_audited_does_not_happen(
     desk.actor = STAFF
     verb, *arguments = VERBS[name](desk, key)
     named = {"reason": "a test"} if name == "owners.suspend" else {}
-    with closing(sqlite3.connect(desk.path)) as hand:
-        hand.execute(f"create trigger no before insert on {table} begin select raise(abort, 'there is no room'); end")
     before, epoch = desk.dump(), desk.epoch
-    with pytest.raises(IntegrityError, match="there is no room"):
+    with full(desk.path, table), pytest.raises(IntegrityError, match="there is no room"):
         desk.act(verb, *arguments, **named)
     assert (desk.dump(), desk.epoch) == (before, epoch)
-    with closing(sqlite3.connect(desk.path)) as hand:
-        hand.execute("drop trigger no")
     desk.act(verb, *arguments, **named)
     assert desk.dump() != before
 
@@ -180,9 +176,10 @@ def test_entries_are_found_by_who_what_whom_and_when(desk: Desk, owner: str, new
 
 
 def test_asking_for_the_newest_sorts_nothing(desk: Desk) -> None:
-    for narrowed in ("1", "subject = 'x'", "actor = 'x'"):
-        plan = desk.rows(f"explain query plan select id from audit where {narrowed} order by id desc limit 100")
-        assert not [row[3] for row in plan if "TEMP B-TREE" in row[3]]
+    for narrowed in ("true", "subject = 'x'", "actor = 'x'"):
+        with hand_at(desk.path) as hand:
+            plan = plan_of(hand, f"select id from audit where {narrowed} order by id desc limit 100")
+        assert not plan.sorts
 
 
 # -- what is personal --------------------------------------------------------------------------------------------------
@@ -219,8 +216,8 @@ def test_what_is_personal_is_erased_and_the_chain_stays_whole(desk: Desk) -> Non
         "u-1024",
         {"wanted": {"subject": "u-1024"}, "count": 2},
     )
-    assert desk.rows("select event, json_extract(payload, '$.count') from outbox order by id desc limit 1") == [
-        ("audit.erased", 2)
+    assert desk.rows("select event, payload->>'count' from outbox order by id desc limit 1") == [
+        ("audit.erased", 2 if desk.app.settings.on_one_host else "2")
     ]
     desk.act(audit.lay)
     assert desk.ask(audit.verify, kept=digest).whole
@@ -244,6 +241,7 @@ def test_erasing_is_done_by_actor_and_by_age_and_once(desk: Desk) -> None:
 
 
 @pytest.mark.req("R73")
+@pytest.mark.sqlite  # PostgreSQL takes the space back in its own time
 def test_what_was_erased_is_not_in_the_file_either(desk: Desk) -> None:
     desk.actor = Actor("staff", "k-1", "origin-to-be-erased")
     for number in range(50):

@@ -16,7 +16,7 @@ from limen.app import App
 from limen.control import audit, owners
 from limen.drain import Drainer, work
 from tests.db.children import Child, Starter, in_child
-from tests.db.dump import rows
+from tests.db.dump import place_of, rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,7 +42,7 @@ def closed(installation: App) -> Settings:
 def _whole(settings: Settings, count: int) -> None:
     """The chain is whole, over *count* rows: none left out, none twice."""
     found = rows(
-        settings.database_path, "select count(*), count(distinct id), min(position), max(position) from audit_links"
+        place_of(settings), "select count(*), count(distinct id), min(position), max(position) from audit_links"
     )
     assert found == [(count, count, 1, count)]
     app = App.open(settings)
@@ -77,11 +77,11 @@ def test_while_many_write_the_chain_grows_and_is_whole(closed: Settings) -> None
     assert [child.wait() for child in children] == [0] * 5
     start.close()
     _whole(closed, 3 * each + COUNT)
-    assert rows(closed.database_path, "select count(*) from audit where verb = 'audit.lay'") == [(0,)]
+    assert rows(place_of(closed), "select count(*) from audit where verb = 'audit.lay'") == [(0,)]
 
 
 def _links(settings: Settings) -> int:
-    found: int = rows(settings.database_path, "select count(*) from audit_links")[0][0]
+    found: int = rows(place_of(settings), "select count(*) from audit_links")[0][0]
     return found
 
 
@@ -137,7 +137,7 @@ def test_a_worker_killed_at_any_moment_is_gone_on_from(closed: Settings) -> None
     app = App.open(closed)
     assert not work(app).failures
     app.close()
-    written = rows(closed.database_path, "select count(*) from audit")[0][0]
+    written = rows(place_of(closed), "select count(*) from audit")[0][0]
     assert written > COUNT
     _whole(closed, written)
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import text
 
 from limen.app import App
 from limen.control import audit, expiry, keys, owners
@@ -19,6 +19,8 @@ from limen.db import changes
 from limen.drain import CHORES, LOCK, Chore, Drainer, Rota, drain, work
 from limen.gate.journal import Journal
 from tests.control.desk import Desk
+from tests.control.listing import Plans
+from tests.db.hand import missing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,11 +28,6 @@ if TYPE_CHECKING:
     from limen.control.keys import Issued
 
 DAY_S = 86_400.0
-
-
-def _renamed(app: App, table: str, name: str) -> None:
-    with app.store.engine.begin() as connection:
-        connection.execute(text(f"alter table {table} rename to {name}"))
 
 
 def _links(desk: Desk) -> int:
@@ -83,17 +80,14 @@ def test_a_key_that_is_marked_leaves_its_slot(desk: Desk, owner: str, new_key: C
 
 def test_marking_looks_at_no_key_that_has_not_ended(desk: Desk) -> None:
     """A million keys that go on are no reason to look at a million keys twelve times a minute."""
-    asked: list[tuple[str, tuple[object, ...]]] = []
-
-    def hear(connection, cursor, statement, parameters, context, executemany) -> None:
-        asked.append((statement, parameters))
-
-    event.listen(desk.app.store.engine, "before_cursor_execute", hear)
-    desk.act(expiry.mark)
-    ((statement, parameters),) = [each for each in asked if "FROM keys" in each[0]]
-    plan = [row[3] for row in desk.rows(f"explain query plan {statement}", *parameters)]
-    assert "SEARCH keys USING INDEX keys_by_expiry (api=? AND state=? AND expires_at<?)" in plan
-    assert not [step for step in plan if step.startswith("SCAN keys")]
+    with Plans(desk) as plans:
+        desk.act(expiry.mark)
+    assert not plans.found.whole
+    if desk.app.settings.on_one_host:
+        assert "SEARCH keys USING INDEX keys_by_expiry (api=? AND state=? AND expires_at<?)" in plans.found.lines
+    else:
+        assert [line for line in plans.found.lines if line.endswith("Scan using keys_by_expiry on keys")]
+        assert [line for line in plans.found.lines if line.startswith("Index Cond: ") and "expires_at <" in line]
 
 
 @pytest.mark.req("R69")
@@ -111,7 +105,8 @@ def test_a_gate_that_did_not_look_before_changes_went_forgets_everything(
     desk.now += 1
     assert desk.act(changes.trim) == 2
     assert desk.rows("select count(*) from changes") == [(0,)]
-    assert house.gate.directory.applied == held
+    if desk.app.settings.on_one_host:  # elsewhere the process hears of it by itself
+        assert house.gate.directory.applied == held
     assert desk.verdict(issued.text) == "key_revoked"
     assert desk.rows("select seq from change_head") == [(house.gate.directory.applied,)]
 
@@ -143,7 +138,8 @@ def test_each_chore_is_done_in_its_time(desk: Desk, owner: str, new_key: Callabl
     new_key("creator", owner, expires_at=desk.now + 0.05)
     with app.store.engine.begin() as connection:
         connection.execute(
-            text("insert into replies values ('c', 'n', x'00', 200, '{}', :at)"), {"at": desk.now - 10 * DAY_S}
+            text("insert into replies values ('c', 'n', :seal, 200, '{}', :at)"),
+            {"seal": b"\0", "at": desk.now - 10 * DAY_S},
         )
         connection.execute(text("update changes set at = at - :age"), {"age": 30 * DAY_S})
     time.sleep(0.06)
@@ -183,14 +179,14 @@ def _written(app: App, count: int) -> None:
 def test_a_chore_that_fails_stops_neither_the_drain_nor_the_others(desk: Desk) -> None:
     desk.act(owners.create, owners.NewOwner("user"))
     _written(desk.app, 3)
-    _renamed(desk.app, "replies", "gone")
-    done = work(desk.app)
+    with missing(desk.path, "replies"):
+        done = work(desk.app)
     assert (done.drained, list(done.failures)) == (3, ["replies"])
     assert isinstance(done.failures["replies"], StoreDown)
-    assert "no such table: replies" in str(done)
+    said = "no such table: replies" if desk.app.settings.on_one_host else 'relation "replies" does not exist'
+    assert said in str(done)
     assert _links(desk) == 1
-    assert "no such table: replies" in _word(desk.app)
-    _renamed(desk.app, "gone", "replies")
+    assert said in _word(desk.app)
     assert (str(work(desk.app)), _word(desk.app)) == ("", "")
 
 
@@ -221,9 +217,9 @@ def test_while_a_segment_cannot_be_drained_the_chores_are_done(desk: Desk) -> No
 def test_while_the_store_is_down_no_chore_waits_for_it_too(desk: Desk) -> None:
     desk.act(owners.create, owners.NewOwner("user"))
     _written(desk.app, 1)
-    _renamed(desk.app, "journal_marks", "gone")
     tried: list[str] = []
-    done = work(desk.app, Rota((Chore("one", 0, lambda app: tried.append("one")),)))
+    with missing(desk.path, "journal_marks"):
+        done = work(desk.app, Rota((Chore("one", 0, lambda app: tried.append("one")),)))
     assert (list(done.failures), tried) == (["drain"], [])
 
 
@@ -257,8 +253,7 @@ def test_a_drainer_says_what_fails_and_tells_the_log_of_faults_once(
     desk.app.close()
     app = App.open(replace(desk.app.settings, drain_ms=10))
     monkeypatch.setattr("limen.drain.rounds.Rota", lambda: Rota((*CHORES, Chore("wrong", 0, lambda app: 1 / 0))))
-    _renamed(app, "replies", "gone")
-    with caplog.at_level(logging.INFO):
+    with missing(desk.path, "replies"), caplog.at_level(logging.INFO):
         drainer = Drainer(app)
         _until(lambda: "wrong: division by zero" in drainer.failure and "replies: " in drainer.failure)
         app.act(owners.create, owners.NewOwner("user"))

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import event
 
 from limen.app import App
 from limen.control import keys, usage
@@ -22,7 +22,8 @@ from limen.drain import Drainer, drain
 from limen.gate import journal
 from tests.control.desk import Desk
 from tests.db.children import Child, Starter, in_child
-from tests.db.dump import rows
+from tests.db.dump import place_of, rows
+from tests.db.hand import hand_at, missing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -56,7 +57,7 @@ def _segments(settings: Settings) -> list[Path]:
 
 
 def _count(settings: Settings, table: str = "readings") -> int:
-    found: int = rows(settings.database_path, f"select count(*) from {table}")[0][0]
+    found: int = rows(place_of(settings), f"select count(*) from {table}")[0][0]
     return found
 
 
@@ -254,7 +255,7 @@ def test_who_is_killed_while_draining_counts_nothing_twice_and_loses_nothing(wri
         drain(app)
         assert drain(app) == 0
     assert _count(written) == COUNT
-    assert rows(written.database_path, "select count(distinct at), count(distinct number) from readings") == [
+    assert rows(place_of(written), "select count(distinct at), count(distinct number) from readings") == [
         (COUNT, COUNT)
     ]
 
@@ -281,13 +282,10 @@ def test_a_drain_that_fails_between_two_batches_goes_on_where_it_was(
 
 def test_while_the_database_is_down_the_journal_keeps_what_it_has(written: Settings) -> None:
     with _opened(written) as app:
-        with app.store.engine.begin() as connection:
-            connection.execute(text("alter table journal_marks rename to gone"))
-        with pytest.raises(StoreDown):
-            drain(app)
-        assert len(_segments(written)) == 1
-        with app.store.engine.begin() as connection:
-            connection.execute(text("alter table gone rename to journal_marks"))
+        with missing(place_of(app), "journal_marks"):
+            with pytest.raises(StoreDown):
+                drain(app)
+            assert len(_segments(written)) == 1
         assert drain(app) == COUNT
 
 
@@ -369,9 +367,9 @@ def test_a_segment_that_was_never_written_to_just_goes(written: Settings, size: 
 def test_a_key_that_is_not_there_is_recorded_all_the_same(written: Settings) -> None:
     """A journal outlives a database that was put back to an earlier state."""
     with _opened(written) as app:
-        with app.store.engine.begin() as connection:
-            connection.execute(text("drop trigger keys_stay"))
-            connection.execute(text("delete from keys"))
+        with hand_at(place_of(app)) as hand:
+            hand.unbind()
+            hand.execute("delete from keys")
         assert drain(app) == COUNT
         with app.reading() as reader:
             assert {found.key for found in usage.listed(reader)} == {""}
@@ -389,9 +387,7 @@ def test_many_segments_are_drained_in_one_go(desk: Desk, issued: Issued) -> None
     with _opened(desk.app.settings) as again:
         drain(again)
     assert _segments(app.settings) == []
-    assert rows(app.settings.database_path, "select count(*), min(number), max(number) from readings") == [
-        (2_000, 1, 2_000)
-    ]
+    assert rows(place_of(app), "select count(*), min(number), max(number) from readings") == [(2_000, 1, 2_000)]
 
 
 # -- in a thread of its own ------------------------------------------------------------------------------------------
@@ -411,12 +407,9 @@ def test_a_drainer_drains_until_it_is_stopped_and_says_what_fails(desk: Desk, is
     drainer = Drainer(app)
     writer.verdict(issued.text)
     _until(lambda: _count(app.settings) == 1)
-    with app.store.engine.begin() as connection:
-        connection.execute(text("alter table journal_marks rename to gone"))
-    _until(lambda: "journal_marks" in drainer.failure)
-    writer.verdict(issued.text)
-    with app.store.engine.begin() as connection:
-        connection.execute(text("alter table gone rename to journal_marks"))
+    with missing(place_of(app), "journal_marks"):
+        _until(lambda: "journal_marks" in drainer.failure)
+        writer.verdict(issued.text)
     _until(lambda: drainer.failure == "" and _count(app.settings) == 2)
     drainer.stop()
     writer.verdict(issued.text)

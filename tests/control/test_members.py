@@ -13,6 +13,7 @@ from limen.core.keys import BODY_CHARS
 from limen.core.people import Actor, Right, Role, may
 from limen.db import pepper
 from tests.control.desk import Said
+from tests.db.dump import kept
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -144,7 +145,7 @@ def test_a_token_is_kept_nowhere(desk: Desk, acme: str, tmp_path: Path) -> None:
     secret = invited.token[-BODY_CHARS + 12 :]
     assert secret not in repr(invited)
     desk.refused("invitation_unknown", members.accept, invited.token + "x", member="u-nobody")
-    contents = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    contents = b"".join(kept(desk.path, tmp_path).values())
     assert invited.invitation.invitation.encode() in contents  # the control: what is no secret is found
     assert secret.encode() not in contents
 

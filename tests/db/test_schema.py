@@ -155,7 +155,7 @@ def test_two_processes_upgrade_at_once(tmp_path: Path) -> None:
     start.open()
     assert [child.wait() for child in children] == [0, 0, 0]
     start.close()
-    assert {path.name for path in tmp_path.glob("went-*")} == {"went-0", "went-2"}
+    assert {path.name for path in tmp_path.glob("went-*")} == {"went-0", "went-3"}
     assert dump.rows(tmp_path / "limen.db", "select version_num from alembic_version") == [("0003",)]
     assert dump.rows(tmp_path / "limen.db", "select count(*) from change_head") == [(1,)]
 
@@ -192,6 +192,7 @@ def _refused(connection: Connection, words: str) -> None:
 def test_an_app_opens_no_database_of_another_release(installation: App) -> None:
     with installation.store.engine.begin() as connection:
         connection.execute(text("update alembic_version set version_num = '9999'"))
+        connection.execute(text("update compatibility set oldest = '9999'"))
     with pytest.raises(ProblemError) as caught:
         App.open(installation.settings)
     assert caught.value.problem.code == "store_not_ready"

@@ -35,12 +35,16 @@ GOOD: dict[str, tuple[str, Any]] = {
     "segments": ("2", 2),
     "drain_ms": ("60000", 60_000),
     "drain": ("off", False),
+    "lease_ms": ("0", 0),
+    "valkey_url": ("rediss://limen:word@valkey.example.com/1", "rediss://limen:word@valkey.example.com/1"),
+    "limits_gone": ("share", "share"),
 }
 """For every setting, a value as it is written, and as it is read."""
 
 BAD: dict[str, list[str]] = {
     "database_url": [
-        "", "limen.db", "sqlite://", "sqlite:///", "sqlite:///:memory:", "sqlite:////a.db?mode=ro", "postgresql:///l",
+        "", "limen.db", "sqlite://", "sqlite:///", "sqlite:///:memory:", "sqlite:////a.db?mode=ro",
+        "postgresql://host", "postgresql://host/", "postgres://host/limen", "postgresql+psycopg://host/limen",
     ],
     "listen": ["8400", ":8400", "localhost", "localhost:", "localhost:0", "localhost:65536", "localhost:http", ""],
     "gate_listen": ["127.0.0.1", "127.0.0.1:-1"],
@@ -55,6 +59,9 @@ BAD: dict[str, list[str]] = {
     "segments": ["1", "65537"],
     "drain_ms": ["9", "60001"],
     "drain": ["perhaps", ""],
+    "lease_ms": ["99", "60001", "-1", "off"],
+    "valkey_url": ["localhost", "http://localhost", "redis://", "redis://localhost:0"],
+    "limits_gone": ["admit", ""],
 }  # fmt: skip
 
 
@@ -67,6 +74,8 @@ def _read(environment: dict[str, str], folder: Path) -> Settings:
     for name, other in pair.items():  # the one is not allowed without the other
         if _variable(name) in environment:
             environment.setdefault(_variable(other), "/the/other.pem")
+    if "LIMEN_VALKEY_URL" in environment:
+        environment.setdefault("LIMEN_DATABASE_URL", "postgresql://db.example.com/limen")
     return read_settings(environment, folder)
 
 
@@ -95,9 +104,12 @@ def test_a_setting_is_read_from_the_environment(name: str, tmp_path: Path) -> No
 def test_a_setting_is_read_from_the_file_and_the_environment_goes_before(name: str, tmp_path: Path) -> None:
     text, value = GOOD[name]
     file = tmp_path / "limen.toml"
-    file.write_text(f"{name} = '{text}'\n" + ("tls_key = 'k'" if name == "tls_cert" else ""))
-    other = {"tls_cert": "c"} if name == "tls_key" else {}
-    file.write_text(f"{file.read_text()}\n" + "".join(f"{key} = '{found}'\n" for key, found in other.items()))
+    beside = {
+        "tls_cert": "tls_key = 'k'",
+        "tls_key": "tls_cert = 'c'",
+        "valkey_url": "database_url = 'postgresql://db.example.com/limen'",
+    }
+    file.write_text(f"{name} = '{text}'\n{beside.get(name, '')}\n")
     assert getattr(read_settings({}, tmp_path), name) == value
     bad = BAD.get(name)
     if bad:
@@ -142,7 +154,7 @@ def test_a_line_of_the_file_that_is_no_setting_is_refused(tmp_path: Path) -> Non
         assert "hunter2" not in str(caught.value)
 
 
-@pytest.mark.parametrize("url", ["postgresql://limen:hunter2@db/limen", "mysql://limen:p@hunter2@db/x"])
+@pytest.mark.parametrize("url", ["postgresql://limen:hunter2@db", "mysql://limen:p@hunter2@db/x"])
 def test_a_password_in_an_address_is_not_shown(url: str, tmp_path: Path) -> None:
     with pytest.raises(SettingError, match="LIMEN_DATABASE_URL") as caught:
         read_settings({"LIMEN_DATABASE_URL": url}, tmp_path)

@@ -497,11 +497,12 @@ def test_a_disk_that_is_full(closed: Settings, opened: Callable[[], App]) -> Non
 
 
 def test_only_the_file_of_a_sqlite_database_is_opened(tmp_path: Path) -> None:
-    for url in ("postgresql://localhost/limen", "sqlite://", "sqlite:///:memory:"):
+    for url in ("postgresql://localhost/limen", "sqlite://", "sqlite:///:memory:", "mysql://localhost/limen"):
         with pytest.raises(ValueError, match="is not the URL of a SQLite file"):
             sqlite_path(url)
-        with pytest.raises(ValueError, match="is not the URL of a SQLite file"):
-            open_engine(url)
+        if not url.startswith("postgresql:"):
+            with pytest.raises(ValueError, match="is not the URL of a SQLite file"):
+                open_engine(url)
     assert sqlite_path(f"sqlite:///{tmp_path}/limen.db") == tmp_path / "limen.db"
 
 

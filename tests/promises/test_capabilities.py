@@ -21,7 +21,7 @@ from limen.core.profile_reader import read_profile
 from limen.core.verdict import Code, judge
 from limen.gate.clock import Clock
 from limen.gate.counters import MemoryCounters
-from limen.gate.lease import Lease
+from limen.gate.lease import HostLease
 from limen.guard.asgi import Guard
 from tests.faults.installation import VERSION, Installation
 
@@ -191,7 +191,7 @@ async def revocation_is_immediate(platform: Platform) -> None:
 
 def what_is_known_is_believed(platform: Platform) -> None:
     """Memory is believed for as long as the process lives."""
-    platform.patch.setattr(Lease, "holds", lambda self: self._applied >= 0)
+    platform.patch.setattr(HostLease, "holds", lambda self, _at: self._applied >= 0)
 
 
 async def only_the_allowed_are_admitted(platform: Platform) -> None:

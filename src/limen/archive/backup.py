@@ -56,7 +56,9 @@ def back_up(settings: Settings, file: Path, *, replace: bool, progress: Progress
 
 def require_other(file: Path, settings: Settings) -> None:
     """Raises ProblemError (``file_exists``) where *file* is one that the installation itself lives on."""
-    own = (settings.database_path, settings.pepper_path, settings.tombstones_path)
+    own = [settings.pepper_path, settings.tombstones_path]
+    if settings.on_one_host:
+        own.append(settings.database_path)
     same = [path for path in own if file.resolve() == path.resolve() or (file.exists() and _same(file, path))]
     if same or settings.state_folder.resolve() in file.resolve().parents:
         raise ProblemError("file_exists", f"{file} is the installation's own. Choose another name.")
@@ -86,4 +88,5 @@ def laid(settings: Settings) -> Laid:
     with look(settings.database_url) as connection:
         goes_on = tombstones.Tombstones(path).goes_on(connection)
     nearest = next(each for each in (path, *path.absolute().parents) if each.exists())
-    return Laid(path, last.number, goes_on, nearest.stat().st_dev == settings.database_path.stat().st_dev)
+    beside = settings.on_one_host and nearest.stat().st_dev == settings.database_path.stat().st_dev
+    return Laid(path, last.number, goes_on, beside)

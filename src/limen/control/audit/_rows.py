@@ -6,15 +6,16 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, TypedDict
 
-from sqlalchemy import Connection, Row, Select, Text, cast, delete, exists, func, insert, select, type_coerce
+from sqlalchemy import Connection, Row, Select, Text, delete, exists, func, insert, select, type_coerce
 
 from limen.core.audit import START
+from limen.db.columns import AsStored
 from limen.db.tables import audit, audit_links, audit_personal
 
 # The JSON as it is stored: whether it can be read is our own question, so that no row stops the chain.
 _COLUMNS = (
     *(audit.c[name] for name in ("id", "at", "actor", "verb", "api", "subject")),
-    *(cast(audit.c[name], Text).label(name) for name in ("before", "after", "detail")),
+    *(AsStored(audit.c[name]).label(name) for name in ("before", "after", "detail")),
 )
 _NAMES = tuple(column.name for column in _COLUMNS)
 _DIGEST = type_coerce(audit_links.c.digest, Text).label("digest")

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypedDict
 
-from sqlalchemy import ColumnElement, Connection, Row, Text, func, insert, or_, select, tuple_, type_coerce, update
+from sqlalchemy import ColumnElement, Connection, Row, Text, cast, func, insert, or_, select, tuple_, update
 
 from limen.core.names import beyond
 from limen.core.people import Actor
@@ -167,8 +167,8 @@ def forget_requests(connection: Connection, owner: str) -> Sequence[Row[Any]]:
 def forget_replies(connection: Connection, owner: str) -> None:
     """Replies to *owner*, and those that name it, are empty. They stay: the same write is not done again."""
     held = select(keys.c.key).where(keys.c.owner == owner)
-    body = type_coerce(replies.c.body, Text)
-    named = [func.instr(body, f'"{name}"') > 0 for name in (owner, str(Actor("member", owner)))]
-    by_key = func.substr(replies.c.caller, 1, 12).in_(held)
-    of = or_(by_key, func.substr(replies.c.caller, -len(owner) - 1) == f"/{owner}", *named)
+    body, caller = cast(replies.c.body, Text), replies.c.caller
+    named = [func.replace(body, f'"{name}"', "") != body for name in (owner, str(Actor("member", owner)))]
+    by_key = func.substr(caller, 1, 12).in_(held)
+    of = or_(by_key, func.substr(caller, func.length(caller) - len(owner)) == f"/{owner}", *named)
     connection.execute(update(replies).where(of).values(body=None))

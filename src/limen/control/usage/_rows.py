@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, TypedDict
 
-from sqlalchemy import Boolean, Connection, Row, bindparam, case, delete, func, select, tuple_, update
+from sqlalchemy import Boolean, Connection, Double, Row, bindparam, case, delete, func, select, tuple_, update
 
 from limen.core.verdict import OK, SHADOWED
 from limen.db.tables import disregards, journal_marks, keys, outcomes, readings, refusals
@@ -43,9 +43,9 @@ def add_refusals(connection: Connection, rows: Sequence[dict[str, Any]]) -> None
     """Counts, added to what was counted of the same before."""
     statement = insert(connection, refusals)
     added = {"count": refusals.c.count + statement.excluded.count}
-    connection.execute(
-        statement.on_conflict_do_update(index_elements=["minute", "api", "code", "prefix", "block"], set_=added), rows
-    )
+    which = ["minute", "api", "code", "prefix", "block"]
+    in_order = sorted(rows, key=lambda row: [row[name] for name in which])  # two who add to the same never deadlock
+    connection.execute(statement.on_conflict_do_update(index_elements=which, set_=added), in_order)
 
 
 def used(connection: Connection, last: Mapping[bytes, float], limited: Mapping[bytes, float | None]) -> None:
@@ -53,17 +53,20 @@ def used(connection: Connection, last: Mapping[bytes, float], limited: Mapping[b
 
     *limited*: since when a key has been refused for its limit and not admitted, or None; who is not in it stays.
     """
+    moment = bindparam("moment", type_=Double)
     statement = (
         update(keys)
         .where(keys.c.locator == bindparam("place"))
         .values(
-            last_used_at=func.max(func.coalesce(keys.c.last_used_at, 0), bindparam("moment")),
-            limited_at=case((bindparam("settled", type_=Boolean), bindparam("limited")), else_=keys.c.limited_at),
+            last_used_at=case((keys.c.last_used_at > moment, keys.c.last_used_at), else_=moment),
+            limited_at=case(
+                (bindparam("settled", type_=Boolean), bindparam("limited", type_=Double)), else_=keys.c.limited_at
+            ),
         )
     )
     rows = [
         {"place": place, "moment": moment, "settled": place in limited, "limited": limited.get(place)}
-        for place, moment in last.items()
+        for place, moment in sorted(last.items())
     ]
     connection.execute(statement, rows)
 
@@ -82,7 +85,7 @@ def add_disregards(connection: Connection, counts: Mapping[tuple[bytes, int], in
     added = {"count": disregards.c.count + statement.excluded.count}
     connection.execute(
         statement.on_conflict_do_update(index_elements=["locator", "hour"], set_=added),
-        [{"locator": place, "hour": hour, "count": count} for (place, hour), count in counts.items()],
+        [{"locator": place, "hour": hour, "count": count} for (place, hour), count in sorted(counts.items())],
     )
     found = select(disregards.c.locator, disregards.c.hour, disregards.c.count.label("times")).where(
         tuple_(disregards.c.locator, disregards.c.hour).in_(list(counts))

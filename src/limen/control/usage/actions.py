@@ -61,11 +61,12 @@ def record(
             tallies.append({"api": api} | entry.row())
     if decided:
         _rows.add_readings(tx.connection, decided)
-        notice(tx, decisions, last)
     if outcomes:
         _rows.add_outcomes(tx.connection, outcomes)
     if tallies:
         _rows.add_refusals(tx.connection, tallies)
+    if decided:
+        notice(tx, decisions, last)  # late: from here on whoever changes one of these keys waits for the commit
     _rows.set_mark(tx.connection, segment, offset)
 
 
