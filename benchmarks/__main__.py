@@ -6,10 +6,19 @@ import argparse
 import json
 import sys
 
-from benchmarks import door, gate, guard, lists, scale
+from benchmarks import door, examples, gate, guard, limits, lists, revoke, scale
 from benchmarks.blocks import Figure, as_rows
 
-NAMES = {"gate": gate.run, "door": door.run, "guard": guard.run, "scale": scale.run, "lists": lists.run}
+NAMES = {
+    "gate": gate.run,
+    "revoke": revoke.run,
+    "door": door.run,
+    "guard": guard.run,
+    "scale": scale.run,
+    "lists": lists.run,
+    "limits": limits.run,
+    "examples": examples.run,
+}
 
 
 def main() -> int:

@@ -21,7 +21,7 @@ from examples.creator_platform.tables import metadata
 BUSY_TIMEOUT_S = 10.0
 """How long a writer waits for another writer before its request fails, in SQLite."""
 CACHE_KIB = 16 * 1024
-"""How much of a SQLite file each connection keeps in memory. A page of 50 chats touches more than SQLite's own 2 MiB."""
+"""How much of a SQLite file a connection keeps in memory. A page of 50 chats touches more than SQLite's own 2 MiB."""
 _CREATING = 0x63726561
 """The advisory lock under which tables are made, in PostgreSQL: processes that start together make them once."""
 

@@ -22,6 +22,7 @@ COMMANDS = {
     "export": ("archive.zip",),
     "import": ("archive.zip", "--replace", "--yes"),
     "doctor": (),
+    "nodes": (),
     "demo": (),
     "apis create": ("shop", "--profile", "organisation"),
     "apis list": (),
@@ -33,6 +34,7 @@ COMMANDS = {
     "profile apply": ("creator", "creator", "--yes"),
     "profile show": ("creator",),
     "profile list-shipped": (),
+    "profile import-openapi": ("openapi.json",),
     "versions list": ("creator",),
     "versions callers": ("creator", "2025-06-26"),
     "versions show": ("creator", "2025-06-26"),
@@ -102,7 +104,7 @@ COMMANDS = {
     "keys set-limits": (KEY, "10 per 60 s"),
     "keys pin": (KEY, "2025-06-26"),
 }
-NEED_NOTHING = {"profile check", "profile list-shipped", "demo", "restore", "import"}
+NEED_NOTHING = {"profile check", "profile list-shipped", "profile import-openapi", "demo", "restore", "import"}
 """Commands that work without an installation, or make one of their own."""
 
 

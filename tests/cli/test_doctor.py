@@ -224,6 +224,16 @@ def test_which_process_decides_for_which_api(limen) -> None:
     assert "limen serve" in row["advice"]
 
 
+def test_several_processes_that_decide_for_one_api(limen) -> None:
+    path = limen.state / "gate-creator.lock"
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
+        path.write_text(f"{os.getpid()} {os.getppid()} 99999999")
+        row = found(limen, "gates")
+    assert row["state"] == "ok"
+    assert f"processes {os.getpid()}, {os.getppid()} decide" in row["found"]
+
+
 def test_a_journal_that_waits_too_long(limen) -> None:
     folder = limen.state / "journal" / "creator"
     journal = Journal(folder, "creator", 1, segment_bytes=65_536, segments=8)

@@ -1,4 +1,4 @@
-"""``python -m tests.fuzz``: the management API against schemathesis, asked by staff and by two members in turn.
+"""``python -m tests.fuzz``: three APIs behind Limen against schemathesis, each asked with keys of every kind in turn.
 
 Exits 1 with the report where something was found, and prints how it can be had again.
 """
@@ -8,35 +8,54 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from time import monotonic, time_ns
 
-from tests.fuzz.contest import prepared, run, serve
+from tests.fuzz import management, platforms
+from tests.fuzz.contest import Target, run, serve
+
+APIS: dict[str, Callable[[Path], Target]] = {
+    "v1": management.prepared,
+    "creator": platforms.creator,
+    "organisation": platforms.organisation,
+}
 
 
 def main() -> int:
     """Run it; the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
+    parser.add_argument("--api", choices=APIS, action="append", help="Default: all. May be given several times.")
+    parser.add_argument("--run", default="", metavar="TEXT", help="Only the runs whose title has this text.")
     parser.add_argument("--max-examples", type=int, default=50, help="Requests made up for each operation.")
     parser.add_argument("--seed", type=int, default=time_ns() % 2**32, help="The same seed makes up the same requests.")
     asked = parser.parse_args()
     found = 0
-    with tempfile.TemporaryDirectory(prefix="limen-fuzz-") as name:
-        folder = Path(name)
-        staff, members = prepared(folder)
-        for who, callers, peers in (("staff", staff, False), ("two members", members, True)):
-            server, address = serve(folder)
-            try:
-                began = monotonic()
-                report = run(address, folder, callers, peers=peers, examples=asked.max_examples, seed=asked.seed)
-            finally:
-                server.kill()
+    for name in asked.api or APIS:
+        with tempfile.TemporaryDirectory(prefix="limen-fuzz-") as folder:
+            found += _fuzz(APIS[name](Path(folder)), asked)
+    return 1 if found else 0
+
+
+def _fuzz(target: Target, asked: argparse.Namespace) -> int:
+    """How many of the runs found something."""
+    found = 0
+    server, address = serve(target)
+    try:
+        for wanted in target.runs:
+            if asked.run not in wanted.title:
+                continue
+            began = monotonic()
+            report = run(target, address, wanted, examples=asked.max_examples, seed=asked.seed)
+            took = f"{monotonic() - began:.0f} s, seed {asked.seed}"
             said = "nothing was found" if not report else "SOMETHING WAS FOUND"
-            print(f"asked by {who}, seed {asked.seed}: {said} ({monotonic() - began:.0f} s)", flush=True)
+            print(f"{target.name} asked by {wanted.title}: {said} ({took})", flush=True)
             if report:
                 found += 1
-                print(report)
-    return 1 if found else 0
+                print(report, flush=True)
+    finally:
+        server.kill()
+    return found
 
 
 if __name__ == "__main__":

@@ -8,19 +8,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
+from typing import Any
 
-from limen.app import App
-from limen.control import apis, keys, members, owners, terms
-from limen.control.keys import NewKey
-from limen.control.owners import NewOwner
-from limen.core.limits import read_limits
-from limen.core.people import Role
-from limen.core.profile import BUILT_IN
-from limen.profiles import load
-from limen.server import bring_up_to_date
-from limen.settings import Settings
 from tests.faults.processes import Child, free_port, wait_until
 
 LEFT_OUT = (
@@ -30,73 +23,70 @@ LEFT_OUT = (
 REFUSED = ["400", "401", "403", "404", "405", "409", "412", "413", "415", "422", "428", "429", "503"]
 """What a request that is wrong may be answered: 413 too, where a list is too long for a body."""
 
-UNLIMITED = read_limits("1000000 per 60 s", "allowance")
+ALL_PHASES = ("examples", "coverage", "fuzzing", "stateful")
+LIKELY = 0.6
+"""How often something that is there is asked for, where it is known what is."""
+UNLIMITED = "1000000 per 60 s"
 
 
 @dataclass(frozen=True, slots=True)
 class Somebody:
-    """Somebody who calls, and the key that they call with."""
+    """Somebody who calls, and the header that carries their key; none: they have no key."""
 
     name: str
-    text: str
+    header: tuple[str, str] = ("", "")
 
 
-def prepared(folder: Path) -> tuple[list[Somebody], list[Somebody]]:
-    """An installation in *folder* with things to find: its staff, and two members who must not see each other's."""
-    app = App.initialise(Settings(database_url=f"sqlite:///{folder}/limen.db"))
-    try:
-        bring_up_to_date(app)
-        for name in ("creator", "organisation"):
-            app.act(apis.create, name, load(name))
-        for user in ("staff", "u-1", "u-2"):
-            app.act(owners.create, NewOwner("user", f"User {user}", user))
-            app.act(owners.allow, user, "creator")
-        for number, user in enumerate(("u-1", "u-2"), 1):
-            firm = f"o-{number}"
-            app.act(owners.create, NewOwner("organisation", f"Firm {number}", firm))
-            invited = app.act(members.invite, firm, email=f"{user}@example.com", role=Role.OWNER)
-            app.act(members.accept, invited.token, member=user)
-            app.act(keys.issue, NewKey("organisation", firm, f"key of {firm}"))
-            app.act(keys.issue, NewKey("creator", user, f"key of {user}", scopes=("read:self",)))
-        staff = [_with_key(app, "staff", "staff", ("admin",))]
-        held = load_member_scopes()
-        return staff, [_with_key(app, user, "member", held) for user in ("u-1", "u-2")]
-    finally:
-        app.close()
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run: who calls. Several are one another's peers: none may see what is another's."""
+
+    title: str
+    callers: Sequence[Somebody]
+    phases: tuple[str, ...] = ALL_PHASES
+    part: int = 1
+    """By what the number of requests for each operation is divided: there are many runs that are alike."""
+    whole: bool = False
+    """Whether the callers may do everything: then half of the operations, at least, must have been done."""
 
 
-def load_member_scopes() -> tuple[str, ...]:
-    """All that a member's key may hold."""
-    from limen.profiles import built_in
+@dataclass(frozen=True, slots=True)
+class Target:
+    """An API that is ready to be served: its folder, its settings, and what is to be run against it."""
 
-    return built_in().keys.classes["member"].scopes
+    name: str
+    """Also the factory's, in ``tests.fuzz.served``."""
+    folder: Path
+    settings: Mapping[str, str]
+    document: str
+    runs: Sequence[Run]
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """What every request has."""
+    left_out: tuple[str, ...] = ()
+    """Checks that do not hold of this API, and are not to."""
+    there: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """By parameter (``path.id``): what is there, of all callers, so that not all that is asked for is nothing."""
 
 
-def _with_key(app: App, user: str, key_class: str, scopes: tuple[str, ...]) -> Somebody:
-    issued = app.act(keys.issue, NewKey(BUILT_IN, user, "fuzz", key_class=key_class, scopes=scopes))
-    app.act(terms.set_limits, issued.key.key, limits=UNLIMITED)
-    return Somebody(user, issued.text)
-
-
-def serve(folder: Path) -> tuple[Child, str]:
-    """``limen serve`` on *folder*, ready, and its address."""
+def serve(target: Target) -> tuple[Child, str]:
+    """The API, served and ready, and its address."""
     port = free_port()
-    settings = {
-        "LIMEN_DATABASE_URL": f"sqlite:///{folder}/limen.db",
-        "LIMEN_LISTEN": f"127.0.0.1:{port}",
-        "LIMEN_GATE_LISTEN": f"127.0.0.1:{free_port()}",
-    }
-    child = Child([sys.executable, "-m", "limen", "serve"], settings, folder / "serve.log")
-    wait_until(lambda: _ready(port), "the listener", 60)
+    line = [sys.executable, "-m", "granian", "--interface", "asgi", "--workers", "1", "--runtime-mode", "st"]
+    line += ["--loop", "uvloop", "--no-ws", "--log-level", "warning", "--host", "127.0.0.1", "--port", str(port)]
+    line += ["--factory", f"tests.fuzz.served:{target.name}"]
+    child = Child(line, target.settings, target.folder / f"{target.name}.log")
+    try:
+        wait_until(lambda: _answers(port, target.document), f"{target.name}: {child.said()[-1000:]}", 60)
+    except BaseException:
+        child.kill()
+        raise
     return child, f"http://127.0.0.1:{port}"
 
 
-def _ready(port: int) -> bool:
-    from http.client import HTTPConnection, HTTPException
-
-    connection = HTTPConnection("127.0.0.1", port, timeout=2)
+def _answers(port: int, path: str) -> bool:
+    connection = HTTPConnection("127.0.0.1", port, timeout=5)
     try:
-        connection.request("GET", "/readyz")
+        connection.request("GET", path)
         return connection.getresponse().status == 200
     except (OSError, HTTPException):
         return False
@@ -104,31 +94,63 @@ def _ready(port: int) -> bool:
         connection.close()
 
 
-def run(address: str, folder: Path, callers: list[Somebody], *, peers: bool, examples: int, seed: int) -> str:
-    """What schemathesis reports of the API at *address*, asked by *callers*; empty where it found nothing."""
-    wfc = folder / "callers.json"
-    wfc.write_text(
-        json.dumps(
-            {
-                "auth": [
-                    {"name": each.name, "fixedHeaders": [{"name": "Authorization", "value": f"Bearer {each.text}"}]}
-                    for each in callers
-                ]
-            }
-        )
-    )
-    names = ", ".join(f'"{each.name}"' for each in callers)
+def run(target: Target, address: str, wanted: Run, *, examples: int, seed: int) -> str:
+    """What schemathesis reports of the API at *address*, asked as *wanted* says; empty where it found nothing."""
+    folder = target.folder
     config = folder / "schemathesis.toml"
-    config.write_text(
-        f'[auth.wfc]\npath = "{wfc}"\n'
-        + (f"peers = [{names}]\n" if peers else "")
-        + f"[checks.negative_data_rejection]\nexpected-statuses = {REFUSED}\n"
-    )
+    refused = f"[checks.negative_data_rejection]\nexpected-statuses = {REFUSED}\n"
+    config.write_text(_there(target) + _auth(folder, wanted.callers) + refused)
+    told = folder / "report.json"
     line = [
         *[sys.executable, "-m", "schemathesis.cli", "--config-file", str(config), "run"],
-        *[f"{address}/v1/openapi.json", "--checks", "all", "--exclude-checks", ",".join(LEFT_OUT)],
-        *["--max-examples", str(examples), "--seed", str(seed), "--continue-on-failure", "--no-color"],
-        *["--suppress-health-check", "all", "--request-timeout", "20", "--warnings", "off"],
+        *[f"{address}{target.document}", "--checks", "all", "--exclude-checks", ",".join(LEFT_OUT + target.left_out)],
+        *[
+            "--max-examples",
+            str(max(1, examples // wanted.part)),
+            "--seed",
+            str(seed),
+            "--phases",
+            ",".join(wanted.phases),
+        ],
+        *["--continue-on-failure", "--no-color", "--suppress-health-check", "all"],
+        *["--request-timeout", "20", "--warnings", "off", "--report", "json", "--report-json-path", str(told)],
+        *[word for name, value in target.headers.items() for word in ("--header", f"{name}: {value}")],
     ]
     done = subprocess.run(line, cwd=folder, capture_output=True, text=True, timeout=3_000, check=False)
-    return "" if done.returncode == 0 else done.stdout + done.stderr
+    return done.stdout + done.stderr if done.returncode != 0 else _idle(json.loads(told.read_text()), wanted)
+
+
+def _idle(report: Mapping[str, Any], wanted: Run) -> str:
+    """What speaks against a run that found nothing: that it asked nothing, or that nothing came of it."""
+    count = report["operations"]
+    if not count["total"] == count["selected"] == count["tested"]:
+        return f"not every operation was asked for: {count}"
+    rates = report["valid_rates"].values()
+    done = sum(any(phase["accepted"] for phase in phases.values()) for phases in rates)
+    if wanted.whole and done < count["total"] / 2:
+        return f"{done} of {count['total']} operations were ever done: the others were not reached"
+    return ""
+
+
+def _there(target: Target) -> str:
+    """The part of the configuration that says what there is to ask for."""
+    names = {parameter: f"of{number}" for number, parameter in enumerate(target.there)}
+    lines = [
+        f"[dictionaries.{names[each]}]\nvalues = {json.dumps(list(values))}\n" for each, values in target.there.items()
+    ]
+    bound = [f'"{each}" = {{ dictionary = "{name}", probability = {LIKELY} }}\n' for each, name in names.items()]
+    return "".join([*lines, "[parameters]\n" if bound else "", *bound])
+
+
+def _auth(folder: Path, callers: Sequence[Somebody]) -> str:
+    """The part of the configuration that says who calls."""
+    held = [each for each in callers if each.header[0]]
+    if not held:
+        return ""
+    wfc = folder / "callers.json"
+    said = [
+        {"name": each.name, "fixedHeaders": [dict(zip(("name", "value"), each.header, strict=True))]} for each in held
+    ]
+    wfc.write_text(json.dumps({"auth": said}))
+    peers = ", ".join(f'"{each.name}"' for each in held)
+    return f'[auth.wfc]\npath = "{wfc}"\n' + (f"peers = [{peers}]\n" if len(held) > 1 else "")

@@ -25,20 +25,23 @@ import pytest
 from limen.cli.demo.cast import PARTS, Key
 from limen.cli.demo.command import report
 from limen.cli.demo.ground import Addresses, Ground, People
+from limen.cli.demo.guarded import CREATOR, ORGANISATION, Example
 from limen.cli.demo.lines import TOUR
+from limen.cli.demo.lines.endpoints import CREATOR_CALLS, ORGANISATION_CALLS
 from limen.cli.demo.rules import dates
 from limen.cli.demo.scene import Scene
 from limen.cli.demo.tour import Line, Result, play
 from limen.cli.demo.wants import Claim, Want, http_date, members, text, unix_stamp, whole
 from limen.cli.demo.wire import Answer
 from limen.core.verdict import Code
+from limen.profiles import load
 from limen.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 ROOT = Path(__file__).resolve().parents[2]
-LINES = 75
+LINES = 88
 IN_OTHER_TESTS = {Code.UNAVAILABLE, Code.ORIGIN_NOT_ALLOWED, Code.ADDRESS_NOT_ALLOWED, Code.OK}
 """What takes a broken store, or a key with a list, and is no line of the tour."""
 
@@ -53,7 +56,7 @@ def command(*arguments: str, source: Path = ROOT / "src", cwd: Path | None = Non
 @pytest.mark.req("R29", "R45", "R48", "R52", "R53", "R54", "R55", "R56", "R57", "R58", "R59", "R60", "R61", "R69")
 @pytest.mark.req("R74", "R75", "R76", "R78", "R79", "R80", "R81", "R82", "R99", "R112", "R115", "R116", "R117", "R118")
 @pytest.mark.req("R119", "R120", "R121", "R127", "R193", "R200", "R207", "R221", "R236", "R237", "R238", "R253")
-@pytest.mark.req("R257", "R258", "R259", "R273")
+@pytest.mark.req("R257", "R258", "R259", "R273", "R277")
 @pytest.mark.timeout(200)
 def test_the_tour_is_green(tmp_path: Path) -> None:
     made = subprocess.run(**command("--check", "--json", cwd=tmp_path), capture_output=True, timeout=180, check=False)
@@ -69,6 +72,12 @@ def test_the_tour_is_green(tmp_path: Path) -> None:
 def test_the_tour_has_its_lines() -> None:
     names = [line.what for line in TOUR]
     assert len(names) == len(set(names)) == LINES
+
+
+@pytest.mark.parametrize(("example", "calls"), [(CREATOR, CREATOR_CALLS), (ORGANISATION, ORGANISATION_CALLS)])
+def test_the_tour_calls_every_endpoint_of_both_platforms(example: Example, calls: Mapping[str, Any]) -> None:
+    called = [call.operation for _, group in calls.values() for call in group]
+    assert sorted(called) == sorted(each.name for each in load(example.name).operations)
 
 
 class Liar(BaseHTTPRequestHandler):
@@ -120,10 +129,10 @@ def wrong(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Scene]:
         database.commit()
     (tmp_path / "server.log").write_text(f"a log that says {keys['main'].text}")
     yield Scene(
-        at=Addresses(address, address, address),
+        at=Addresses(address, address, address, address),
         ground=NoStaff(tmp_path),
         keys=keys,
-        people=People(("me",), "peer", "stranger"),
+        people=People(("me",), "peer", "stranger", "agent", ("firm",)),
         ends=dates(date(2026, 1, 1)),
         window_s=1,
     )
@@ -256,7 +265,8 @@ def test_nothing_is_left_behind(number: signal.Signals, tmp_path: Path) -> None:
             lines.append(running.stdout.readline())
             assert lines[-1], "it ended before it was up"
         told = json.loads("".join(lines))
-        addresses = [told[name] for name in ("creator", "gate", "public")]
+        addresses = [told[name] for name in ("creator", "organisation", "gate", "public")]
+        assert set(told["keys"]) == {"creator", "agency", "organisation", "edge"}
         assert [address for address in addresses if not listens(address)] == []
         running.send_signal(number)
         assert running.wait(30) == (-signal.SIGKILL if number == signal.SIGKILL else 0)

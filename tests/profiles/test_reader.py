@@ -84,10 +84,41 @@ def test_the_operations_of_the_creator_platform() -> None:
         "getCurrentUser": {"read:self"},
         "listChats": {"read:chat"},
         "createChat": {"write:chat"},
+        "getUnread": {"read:chat"},
+        "listStatuses": {"read:chat"},
+        "updateChat": {"write:chat"},
         "listMessages": {"read:chat"},
         "sendMessage": {"write:chat"},
+        "deleteMessage": {"write:chat"},
+        "listFollowers": {"read:fan"},
+        "listSubscribers": {"read:fan"},
+        "listEarnings": {"read:insights"},
+        "getEarningsSummary": {"read:insights"},
+        "listTopSpenders": {"read:insights", "read:fan"},
+        "listSubscriberDays": {"read:insights"},
+        "getFanInsights": {"read:insights", "read:fan"},
+        "listCreators": {"read:creator"},
+        "listCreatorFollowers": {"read:creator", "read:fan"},
+        "listCreatorSubscribers": {"read:creator", "read:fan"},
+        "listCreatorChats": {"read:creator", "read:chat"},
+        "createCreatorChat": {"read:creator", "write:chat"},
+        "updateCreatorChat": {"read:creator", "write:chat"},
+        "listCreatorMessages": {"read:creator", "read:chat"},
+        "sendCreatorMessage": {"read:creator", "write:chat"},
+        "listCreatorEarnings": {"read:creator", "read:insights"},
+        "getCreatorEarningsSummary": {"read:creator", "read:insights"},
+        "listCreatorTopSpenders": {"read:creator", "read:insights", "read:fan"},
+        "listCreatorSubscriberDays": {"read:creator", "read:insights"},
+        "listTeamMembers": {"read:agency"},
+        "updateTeamMember": {"write:agency"},
+        "listAgencyChats": {"read:agency", "read:chat"},
+        "listAgencySubscribers": {"read:agency", "read:creator"},
+        "listAgencyEarnings": {"read:agency", "read:insights"},
+        "listAgencySubscriberDays": {"read:agency", "read:insights"},
     }
-    assert {name for name, operation in offered.items() if operation.write} == {"createChat", "sendMessage"}
+    writes = {"createChat", "updateChat", "sendMessage", "deleteMessage", "createCreatorChat", "updateCreatorChat"}
+    writes |= {"sendCreatorMessage", "updateTeamMember"}
+    assert {name for name, operation in offered.items() if operation.write} == writes
 
 
 @pytest.mark.req("R197", "R226", "R227", "R228", "R229", "R230", "R231", "R239", "R252", "R253", "R254", "R255")

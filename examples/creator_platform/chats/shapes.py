@@ -4,7 +4,7 @@ from enum import StrEnum
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, StrictBool
 from sqlalchemy import RowMapping
 
 from examples.creator_platform.messages.shapes import MessageType, visible_text
@@ -84,8 +84,8 @@ class NewChat(Body):
 class ChatChange(Body):
     """What is to change in one of the caller's chats. What is not named stays."""
 
-    is_read: bool | None = Field(default=None, description="Whether everything in it counts as read")
-    is_muted: bool | None = None
+    is_read: StrictBool | None = Field(default=None, description="Whether everything in it counts as read")
+    is_muted: StrictBool | None = None
     nickname: Annotated[Text, Field(max_length=NICKNAME_CHARS)] | None = Field(
         default=None, description="What the caller calls the other person; empty or null: nothing any more"
     )

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from limen.app import App
+from limen.app import App, is_there
 from limen.cli import show
 from limen.cli.options import AsJson
 from limen.control import apis, keys, owners
@@ -42,33 +42,38 @@ def init(
     no_staff_key: Annotated[bool, typer.Option("--no-staff-key", help="Make no staff key.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make an installation where the settings say.
+    """Make an installation where the settings say, or join the one that is there.
 
     It is a database, a pepper and a state folder, with the management API and its first staff key, which may do
     everything and is shown once, in the last line. What is there already stays as it is, so running it twice does no
-    harm, and makes no second key.
+    harm, and makes no second key. On PostgreSQL it is run on every host, with the same pepper.
     """
     if api and not profile:
         raise typer.BadParameter("it needs --profile, which says what the API is like.", param_hint="--api")
     stated = load(profile) if profile else None
     settings = read_settings()
-    places = {
-        **({"database": settings.database_path} if settings.on_one_host else {}),
-        "pepper": settings.pepper_path,
-        "state": settings.state_folder,
-    }
+    places = {"pepper": settings.pepper_path, "state": settings.state_folder}
     made = [name for name, path in places.items() if not path.exists()]
+    if not is_there(settings):
+        made.append("database")
     with _private(), _initialised(settings) as app:
         bring_up_to_date(app)
         if stated is not None and _add_api(app, api or stated.name, stated):
             made.append("api")
         first = None if no_staff_key else app.act(_first_staff_key, staff)
-    rows: list[dict[str, Any]] = [
-        {"what": name, "where": str(path.absolute()), "made": name in made} for name, path in places.items()
-    ]
+    database = str(settings.database_path.absolute()) if settings.on_one_host else settings.database_shown
+    rows: list[dict[str, Any]] = [{"what": "database", "where": database, "made": "database" in made}]
+    rows += [{"what": name, "where": str(path.absolute()), "made": name in made} for name, path in places.items()]
     if stated is not None:
         rows.append({"what": "api", "where": api or stated.name, "made": "api" in made})
     _say(rows, made, first, as_json=as_json)
+    if not settings.on_one_host and "state" in made:
+        typer.echo(
+            "On every other host: copy the pepper there, then run 'limen init' with the same LIMEN_DATABASE_URL."
+            if "database" in made
+            else "This host works on the installation that was there.",
+            err=True,
+        )
 
 
 @contextmanager

@@ -9,14 +9,17 @@ from datetime import datetime
 from typing import Any
 
 from limen.app import App
-from limen.cli.demo.ground import Ground, People
+from limen.cli.demo.ground import DOOR, Ground, People
+from limen.cli.demo.guarded import ORGANISATION
 from limen.control import apis, keys, owners
 from limen.core.people import Actor
 from limen.profiles import load
 
 COMPANY = "acme"
-"""The owner of the keys of ``organisation``."""
+"""The owner of the keys for the gate's door."""
 PLAN = "basic"
+ALL = ("all",)
+"""In place of scopes: every one of the API."""
 
 _COMMANDS_AT_ONCE = 3
 _DEMO = Actor("demo", "setup")
@@ -33,10 +36,13 @@ class Part:
     allowed: bool = True
     before: bool = False
     """Whether it was issued before the demo begins: without a command, each of which takes a second."""
+    key_class: str = "secret"
+    """With *before*; a command has it among its *options*."""
 
 
 PARTS = (
-    Part("main", ("read:self", "read:chat", "write:chat")),
+    Part("main", ALL),
+    Part("agent", ALL, before=True),
     Part("narrow", ("read:self",), before=True),
     Part("busy", before=True),
     Part("changing"),
@@ -45,12 +51,14 @@ PARTS = (
     Part("suspended", before=True),
     Part("unlisted", allowed=False, before=True),
     Part("testing", options=("--environment", "test")),
-    Part("server", ("read:experiences", "write:experiences"), api="organisation"),
-    Part("browser", (), ("--class", "public"), api="organisation"),
-    Part("sandbox", (), ("--environment", "test"), api="organisation"),
+    Part("server", ("read:experiences", "write:experiences"), api=DOOR),
+    Part("browser", (), ("--class", "public"), api=DOOR),
+    Part("sandbox", (), ("--environment", "test"), api=DOOR),
     Part("fleeting", options=("--expires-in", "2 s")),
+    Part("admin", ("admin",), api=ORGANISATION.name, before=True),
+    Part("published", ("read:experiences",), api=ORGANISATION.name, before=True, key_class="public"),
 )
-"""Every key of the tour. The owners of ``creator`` are users, one key each."""
+"""Every key of the tour. The owners of ``creator`` are users, one key each; those of the others are organisations."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,20 +80,25 @@ class Cast:
 
 
 def register(ground: Ground, people: People, parts: Iterable[Part]) -> Cast:
-    """Make the API ``organisation``, every part's owner, and the keys that are there before."""
-    app, cast, users = App.open(ground.settings), Cast(), iter(people.users)
+    """Make the two APIs of organisations, every part's owner, and the keys that are there before."""
+    app, cast, users = App.open(ground.settings), Cast(), iter(user for user in people.users if user != people.agent)
+    firms = {DOOR: COMPANY, ORGANISATION.name: people.organisations[0]}
     try:
-        app.act(apis.create, "organisation", load("organisation"), actor=_DEMO)
-        app.act(owners.create, owners.NewOwner("organisation", "Acme", COMPANY), actor=_DEMO)
-        app.act(owners.set_plan, COMPANY, "organisation", plan=PLAN, actor=_DEMO)
+        for api, firm in firms.items():
+            app.act(apis.create, api, load("organisation"), actor=_DEMO)
+            app.act(owners.create, owners.NewOwner("organisation", firm, firm), actor=_DEMO)
+            app.act(owners.set_plan, firm, api, plan=PLAN, actor=_DEMO)
         for part in parts:
-            cast.owners[part.name] = owner = COMPANY if part.api == "organisation" else next(users)
-            if owner != COMPANY:
+            firm_or_none = firms.get(part.api)
+            owner = firm_or_none or (people.agent if part.name == "agent" else next(users))
+            cast.owners[part.name] = owner
+            if firm_or_none is None:
                 app.act(owners.create, owners.NewOwner("user", part.name, owner), actor=_DEMO)
-            if part.allowed and owner != COMPANY:
-                app.act(owners.allow, owner, part.api, actor=_DEMO)
+                if part.allowed:
+                    app.act(owners.allow, owner, part.api, actor=_DEMO)
             if part.before:
-                issued = app.act(keys.issue, keys.NewKey(part.api, owner, part.name, scopes=part.scopes), actor=_DEMO)
+                wanted = keys.NewKey(part.api, owner, part.name, key_class=part.key_class, scopes=_scopes(part))
+                issued = app.act(keys.issue, wanted, actor=_DEMO)
                 cast.keys[part.name] = Key(issued.key.key, owner, issued.text)
     finally:
         app.close()
@@ -101,8 +114,12 @@ def issue_all(ground: Ground, cast: Cast, parts: Iterable[Part]) -> None:
 
 
 def _issue(ground: Ground, part: Part, owner: str) -> Key:
-    scopes = [word for scope in part.scopes for word in ("--scope", scope)]
+    scopes = [word for scope in _scopes(part) for word in ("--scope", scope)]
     return key_of(ground.limen("keys", "issue", part.api, owner, "--name", part.name, "--yes", *scopes, *part.options))
+
+
+def _scopes(part: Part) -> tuple[str, ...]:
+    return tuple(load(part.api).catalogue.scopes) if part.scopes == ALL else part.scopes
 
 
 def key_of(printed: Any) -> Key:

@@ -21,6 +21,7 @@ from limen.cli import show
 from limen.cli.demo import guide, rules
 from limen.cli.demo.cast import PARTS, Cast, Part, issue_all, register
 from limen.cli.demo.ground import CommandFailed, Ground, People
+from limen.cli.demo.guarded import EXAMPLES
 from limen.cli.demo.lines import COMPAT_FILE, TOUR
 from limen.cli.demo.processes import NotUp, Processes, interruptible
 from limen.cli.demo.scene import Scene
@@ -32,7 +33,10 @@ WINDOW_S, TOUR_WINDOW_S = 60, 10
 """The limit's window: the shipped profile's, and, so that the tour can wait for its end, a short one."""
 _LOOK_S = 0.3
 Parts = tuple[Part, ...]
-_FOR_PEOPLE = (Part("demo", ("read:self", "write:chat")), next(part for part in PARTS if part.name == "server"))
+_FOR_PEOPLE = (
+    Part("demo", ("read:self", "write:chat")),
+    *(part for part in PARTS if part.name in ("agent", "server", "admin")),
+)
 
 
 def demo(
@@ -44,10 +48,11 @@ def demo(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Start a platform with data behind Limen, print a key and calls to try, and stay up until Ctrl-C.
+    """Start two platforms with data behind Limen, print a key for each and calls to try, and stay up until Ctrl-C.
 
-    It is all there is in life, on free ports of this host: 'limen serve', the example API of a checkout with its guard,
-    and a database each. With --check, every answer is asked for over HTTP and compared with what it is to be.
+    It is all there is in life, on free ports of this host: 'limen serve', the example APIs of a checkout with a guard
+    each, and their databases. With --check, every endpoint and every answer is asked for over HTTP and compared with
+    what it is to be.
     """
     try:
         with interruptible(), _place(folder) as place:
@@ -79,10 +84,10 @@ def _prepare(ground: Ground, parts: Parts, ends: rules.Dates, window_s: int) -> 
     profile = ground.folder / "creator.yaml"
     rules.write_profile(profile, ends, window_s=window_s, style="problem")
     rules.write_profile(ground.folder / COMPAT_FILE, ends, window_s=window_s, style="compat")
-    with ThreadPoolExecutor(2) as pool:
+    with ThreadPoolExecutor(3) as pool:
         making = [
             pool.submit(ground.limen, "init", "--profile", str(profile), "--api", "creator"),
-            pool.submit(ground.seed),
+            *(pool.submit(ground.seed, example) for example in EXAMPLES),
         ]
         for each in making:
             each.result()
@@ -94,10 +99,10 @@ def _prepare(ground: Ground, parts: Parts, ends: rules.Dates, window_s: int) -> 
 def _staged(ground: Ground, parts: Parts, window_s: int) -> Iterator[tuple[Scene, Processes]]:
     """Everything is up while the block runs, and every part has its key."""
     ends = rules.dates(datetime.now(UTC).date())
-    typer.echo("Making an installation, and the example platform's data ...", err=True)
+    typer.echo("Making an installation, and the example platforms' data ...", err=True)
     cast, people = _prepare(ground, parts, ends, window_s)
     with Processes() as processes:
-        typer.echo("Starting the server, and the guarded API ...", err=True)
+        typer.echo("Starting the server, and the guarded APIs ...", err=True)
         at = ground.serve(processes)
         typer.echo("Issuing keys ...", err=True)
         issue_all(ground, cast, parts)
@@ -150,24 +155,25 @@ def _stay(ground: Ground, *, as_json: bool) -> None:
 
 def _tell(scene: Scene, *, as_json: bool) -> None:
     """Print the keys, once, and what to do with them."""
-    key, organisation = scene.keys["demo"], scene.keys["server"]
-    lines = guide.settings_lines(scene.ground) + guide.address_lines(scene.at.creator, scene.at.gate)
-    calls = list(guide.calls(key, scene.people.peer))
+    shown = guide.Keys(*(scene.keys[part] for part in ("demo", "agent", "admin", "server")))
+    lines = guide.settings_lines(scene.ground) + guide.address_lines(scene.at)
+    calls = list(guide.calls(shown.creator, scene.people.peer))
     if as_json:
         show.json_out(
             {
                 "creator": f"http://{scene.at.creator}",
+                "organisation": f"http://{scene.at.organisation}",
                 "gate": f"http://{scene.at.gate}",
                 "public": f"http://{scene.at.public}",
                 "folder": str(scene.ground.folder),
-                "keys": {"creator": key.text, "organisation": organisation.text},
+                "keys": {name: key.text for name, key in shown.by_name()},
                 "shell": lines,
                 "calls": [{"shows": what, "call": call} for what, call in calls],
             }
         )
         return
-    typer.echo("\nThe platform is up. In another terminal (the keys are shown this once):\n")
-    for line in (*lines, *guide.key_lines(key, organisation)):
+    typer.echo("\nThe platforms are up. In another terminal (the keys are shown this once):\n")
+    for line in (*lines, *guide.key_lines(shown)):
         typer.echo(line)
     for what, call in calls:
         typer.echo(f"\n# {what}\n{call}")

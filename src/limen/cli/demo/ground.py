@@ -1,6 +1,6 @@
 """What the demo stands on: a folder with an installation and example data, addresses, and the processes between them.
 
-Everything is as it is in life: ``limen serve`` for the gate's door, the example API with its guard in a process of its
+Everything is as it is in life: ``limen serve`` for the gate's door, each example API with its guard in a process of its
 own, and the command line for whatever staff do.
 """
 
@@ -19,6 +19,7 @@ from typing import Any
 
 import limen
 from limen.cli.demo import guarded
+from limen.cli.demo.guarded import CREATOR, EXAMPLES, ORGANISATION, Example
 from limen.cli.demo.processes import NotUp, Process, Processes, free_addresses
 from limen.cli.demo.wire import answers
 from limen.settings import Settings
@@ -28,7 +29,9 @@ COMMAND_S = 60.0
 _SEED = "7"
 _ATTEMPTS = 3
 _SHOWN_CHARS = 600
-_FOREIGN = ("LIMEN_", "CREATOR_", "GRANIAN_")
+_FOREIGN = ("LIMEN_", "CREATOR_", "ORGANISATION_", "GRANIAN_")
+DOOR = "edge"
+"""The API for which the gate's door decides: the profile ``organisation`` once more, before nothing at all."""
 
 
 class CommandFailed(Exception):
@@ -42,17 +45,22 @@ class Addresses:
     creator: str
     gate: str
     public: str
+    organisation: str
 
 
 @dataclass(frozen=True, slots=True)
 class People:
-    """Users of the example platform."""
+    """Users of the one example platform, and organisations of the other."""
 
     users: tuple[str, ...]
     """The first has a chat with *peer*, who can be written to."""
     peer: str
     stranger: str
     """Has chats, but none with the first."""
+    agent: str
+    """The admin of the first user's agency."""
+    organisations: tuple[str, ...]
+    """The one with the most data first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +76,7 @@ class Ground:
     """A folder in which everything of the demo lies."""
 
     def __init__(self, folder: Path, *, kept: bool = False) -> None:
-        """*kept*: it stays when the demo ends. Raises NotUp where the example API is not there: a checkout has it."""
+        """*kept*: it stays when the demo ends. Raises NotUp where the examples are not there: a checkout has them."""
         self.folder, self.kept, self._examples = folder, kept, _find_examples()
         self.settings = Settings(database_url=f"sqlite:///{folder / 'limen.db'}")
         self.environment = _environment(self._examples) | {"LIMEN_DATABASE_URL": self.settings.database_url}
@@ -80,9 +88,10 @@ class Ground:
         """
         return json.loads(self._run("-m", "limen", *arguments, "--json") or "null")
 
-    def seed(self) -> None:
-        """Make the example platform's data: 500 users, 20,000 messages. Raises CommandFailed."""
-        self._run("-m", f"{guarded.EXAMPLE}.seed", "--database", self._example_url, "--size", "small", "--seed", _SEED)
+    def seed(self, example: Example) -> None:
+        """Make an example's data, in the smallest size. Raises CommandFailed."""
+        words = ("--database", self._url(example), "--size", "small", "--seed", _SEED)
+        self._run("-m", f"{example.package}.seed", *words)
 
     def _run(self, *arguments: str) -> str:
         name = " ".join(arguments[1:4])
@@ -103,21 +112,22 @@ class Ground:
             raise CommandFailed(f"'{name}' ended with {ended.returncode}: {ended.stderr.strip()[-_SHOWN_CHARS:]}")
         return ended.stdout
 
-    @property
-    def _example_database(self) -> Path:
-        return self.folder / "creator.db"
+    def _database(self, example: Example) -> Path:
+        return self.folder / f"{example.name}.db"
 
-    @property
-    def _example_url(self) -> str:
-        return f"sqlite:///{self._example_database}"
+    def _url(self, example: Example) -> str:
+        return f"sqlite:///{self._database(example)}"
 
     def people(self, count: int) -> People:
-        """So many of the example platform's users, who all have chats. Reads its database."""
-        with closing(sqlite3.connect(self._example_database)) as database:
+        """So many users of the creator platform, who all have chats, and the organisations. Reads both databases."""
+        with closing(sqlite3.connect(self._database(CREATOR))) as database:
             users = [row[0] for row in database.execute(_USERS, (count,))]
             (peer,) = database.execute(_PEER, (users[0],)).fetchone()
             (stranger,) = database.execute(_STRANGER, (users[0], users[0])).fetchone()
-        return People(tuple(users), peer, stranger)
+            (agent,) = database.execute(_AGENT, (users[0],)).fetchone()
+        with closing(sqlite3.connect(self._database(ORGANISATION))) as database:
+            organisations = [row[0] for row in database.execute(_ORGANISATIONS)]
+        return People(tuple(users), peer, stranger, agent, tuple(organisations))
 
     def edit_scopes(self, key_id: str, scopes: str) -> Edit:
         """Write *scopes* into the key's row, past Limen, as somebody could who has the database in their hands."""
@@ -132,36 +142,39 @@ class Ground:
             return Edit(refusal, before == database.execute(_SCOPES, (key_id,)).fetchone())
 
     def serve(self, processes: Processes) -> Addresses:
-        """Start the gate's door with the public listener, and the guarded API; wait until all answer. Raises NotUp."""
+        """Start the gate's door with the public listener, and the guarded APIs; wait until all answer. Raises NotUp."""
         for _ in range(_ATTEMPTS - 1):
             try:
-                return self._serve_at(processes, Addresses(*free_addresses(3)))
+                return self._serve_at(processes, Addresses(*free_addresses(4)))
             except NotUp as error:
                 # Between the drawing and the listening somebody else may have taken an address: draw others.
                 if "in use" not in str(error):
                     raise
                 processes.end()
-        return self._serve_at(processes, Addresses(*free_addresses(3)))
+        return self._serve_at(processes, Addresses(*free_addresses(4)))
 
     def _serve_at(self, processes: Processes, at: Addresses) -> Addresses:
-        server, example = self._serve_limen(processes, at), self._serve_example(processes, at)
+        addresses = {CREATOR: at.creator, ORGANISATION: at.organisation}
+        server = self._serve_limen(processes, at)
+        served = [(self._serve_example(processes, each, addresses[each]), addresses[each]) for each in EXAMPLES]
         server.wait_for(lambda: answers(at.gate, "/readyz") and answers(at.public, "/readyz"))
-        example.wait_for(lambda: answers(at.creator, "/openapi.json"))
+        for example, address in served:
+            example.wait_for(lambda address=address: answers(address, "/openapi.json"))  # type: ignore[misc]
         return at
 
     def _serve_limen(self, processes: Processes, at: Addresses) -> Process:
-        own = {"LIMEN_APIS": "organisation", "LIMEN_GATE_LISTEN": at.gate, "LIMEN_LISTEN": at.public}
+        own = {"LIMEN_APIS": DOOR, "LIMEN_GATE_LISTEN": at.gate, "LIMEN_LISTEN": at.public}
         line = [sys.executable, "-m", "limen", "serve"]
         return processes.start("limen serve", line, env=self.environment | own, folder=self.folder)
 
-    def _serve_example(self, processes: Processes, at: Addresses) -> Process:
+    def _serve_example(self, processes: Processes, example: Example, address: str) -> Process:
         # A proxy on this host is believed, so that the tour can be one: behind it, plain HTTP comes from far away.
-        own = {"CREATOR_DATABASE_URL": self._example_url, "LIMEN_TRUSTED_PROXIES": "127.0.0.0/8"}
-        host, _, port = at.creator.rpartition(":")
+        own = {example.variable: self._url(example), "LIMEN_TRUSTED_PROXIES": "127.0.0.0/8"}
+        host, _, port = address.rpartition(":")
         line = [sys.executable, "-m", "granian", "--interface", "asgi", "--workers", "1", "--runtime-mode", "st"]
         line += ["--loop", "uvloop", "--no-ws", "--log-level", "warning", "--host", host, "--port", port]
-        line += ["--factory", f"{guarded.__name__}:{guarded.app.__name__}"]
-        return processes.start("guarded API", line, env=self.environment | own, folder=self.folder)
+        line += ["--factory", f"{guarded.__name__}:{example.name}"]
+        return processes.start(f"guarded {example.name} API", line, env=self.environment | own, folder=self.folder)
 
 
 _SCOPES = "select scopes from keys where key = ?"
@@ -174,6 +187,11 @@ _STRANGER = (
     "select user_uuid from chat_sides where user_uuid != ?"
     " and user_uuid not in (select peer_uuid from chat_sides where user_uuid = ?) order by user_uuid limit 1"
 )
+_AGENT = (
+    "select m.user_uuid from agency_creators c join agency_members m on m.agency_uuid = c.agency_uuid"
+    " where c.creator_uuid = ? and m.is_admin order by m.user_uuid limit 1"
+)
+_ORGANISATIONS = "select id from organisations where environment = 'live' order by number"
 
 
 def _find_examples() -> Path:
@@ -183,10 +201,10 @@ def _find_examples() -> Path:
     if found is not None and found.submodule_search_locations:
         places[:0] = [Path(place).resolve().parent for place in found.submodule_search_locations]
     for place in places:
-        if (place / "examples" / "creator_platform" / "main.py").is_file():
+        if all((place / each.package.replace(".", "/") / "main.py").is_file() for each in EXAMPLES):
             return place
     raise NotUp(
-        "The demo guards the example API of a checkout, and 'examples' cannot be imported here."
+        "The demo guards the example APIs of a checkout, and 'examples' cannot be imported here."
         " Get the source, and run 'make demo' in it."
     )
 

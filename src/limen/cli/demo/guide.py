@@ -7,9 +7,10 @@ import shlex
 import shutil
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass, fields
 
 from limen.cli.demo.cast import Key
-from limen.cli.demo.ground import Ground
+from limen.cli.demo.ground import DOOR, Addresses, Ground
 from limen.cli.demo.rules import ACTIVE, BURST, DEPRECATED, SUNSET
 from limen.cli.demo.scene import KEY_HEADER, VERSION_HEADER
 from limen.core.keys import mint
@@ -17,10 +18,26 @@ from limen.core.keys import mint
 Call = tuple[str, str]
 """What a call shows, and the call."""
 
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The keys that people are given: for some of the creator platform, for all of an agency's, for all of an
+    organisation, and for the gate's door."""
+
+    creator: Key
+    agency: Key
+    organisation: Key
+    edge: Key
+
+    def by_name(self) -> Iterator[tuple[str, Key]]:
+        """Each with what it is for."""
+        return ((each.name, getattr(self, each.name)) for each in fields(self))
+
+
 _KEY, _VERSION = f'-H "{KEY_HEADER}: $KEY"', '-H "$V"'
 _ME = "curl -si $API/users/me"
 _ASK = f"{_ME} {_KEY} {_VERSION}"
-_DOOR = "curl -si $GATE/auth/organisation -H 'X-Forwarded-Method: GET'"
+_DOOR = f"curl -si $GATE/auth/{DOOR} -H 'X-Forwarded-Method: GET'"
 _URI = "/v1/experiences"
 
 
@@ -32,19 +49,22 @@ def settings_lines(ground: Ground) -> list[str]:
     return lines
 
 
-def address_lines(creator: str, gate: str) -> list[str]:
+def address_lines(at: Addresses) -> list[str]:
     """Where to call, and in which version."""
-    return [f"API=http://{creator} GATE=http://{gate}/gate", f"V='{VERSION_HEADER}: {ACTIVE}'"]
+    addresses = f"API=http://{at.creator} ORG_API=http://{at.organisation}/v1 GATE=http://{at.gate}/gate"
+    return [addresses, f"V='{VERSION_HEADER}: {ACTIVE}'"]
 
 
-def key_lines(creator: Key, organisation: Key) -> list[str]:
+def key_lines(shown: Keys) -> list[str]:
     """The keys, for a shell. They are printed this once."""
-    return [f"KEY={creator.text}", f"ORG_KEY={organisation.text}"]
+    names = {"creator": "KEY", "agency": "AGENCY_KEY", "organisation": "ORG_KEY", "edge": "EDGE_KEY"}
+    return [f"{names[name]}={key.text}" for name, key in shown.by_name()]
 
 
 def calls(main: Key, peer: str) -> Iterator[Call]:
     """All calls. *main* may read its owner's account and write to *peer*, and nothing else."""
     yield from _answers()
+    yield from _of_both()
     yield from _at_the_door()
     yield from _by_staff(main, peer)
     yield from _of_keys(main)
@@ -67,13 +87,29 @@ def _answers() -> Iterator[Call]:
     yield "404, a path that could be read in two ways", f"curl -si --path-as-is $API//users/me {_KEY} {_VERSION}"
 
 
+def _of_both() -> Iterator[Call]:
+    """What there is to look at on both platforms; the rest stands in their documents."""
+    agency = f'-H "{KEY_HEADER}: $AGENCY_KEY" {_VERSION}'
+    bearer = '-H "Authorization: Bearer $ORG_KEY"'
+    query = '{"measures": [{"name": "entries", "event": "queue.consumer.entered", "op": "count"}], "timeRange": "7d"}'
+    yield "200, the creators of an agency", f"curl -si $API/creators {agency}"
+    earned = "$API/agencies/earnings?startDate=2025-06-01T00:00:00Z&endDate=2025-07-01T00:00:00Z"
+    yield "200, what they earned in a month", f'curl -s "{earned}" {agency}'
+    yield "200, the organisation's experiences", f'curl -s "$ORG_API/experiences?first=2" {bearer}'
+    yield (
+        "200, its figures",
+        f"curl -s $ORG_API/analytics/query {bearer} -H 'Content-Type: application/json' -d '{query}'",
+    )
+    yield "200, what there is to call", "curl -s ${ORG_API%/v1}/openapi.json"
+
+
 def _at_the_door() -> Iterator[Call]:
     """What a proxy asks, and what an API asks by call."""
-    bearer = '-H "Authorization: Bearer $ORG_KEY"'
-    asked = f'{{"api": "organisation", "method": "POST", "path": "{_URI}", "credential": "\'$ORG_KEY\'"}}'
+    bearer = '-H "Authorization: Bearer $EDGE_KEY"'
+    asked = f'{{"api": "{DOOR}", "method": "POST", "path": "{_URI}", "credential": "\'$EDGE_KEY\'"}}'
     yield "200, a bearer, with who came", f"{_DOOR} -H 'X-Forwarded-Uri: {_URI}' {bearer}"
-    yield "200, a key in the query", f'{_DOOR} -H "X-Forwarded-Uri: {_URI}?api_key=$ORG_KEY"'
-    yield "400, both", f'{_DOOR} -H "X-Forwarded-Uri: {_URI}?api_key=$ORG_KEY" {bearer}'
+    yield "200, a key in the query", f'{_DOOR} -H "X-Forwarded-Uri: {_URI}?api_key=$EDGE_KEY"'
+    yield "400, both", f'{_DOOR} -H "X-Forwarded-Uri: {_URI}?api_key=$EDGE_KEY" {bearer}'
     yield "403, plain HTTP, by the proxy's word", f"{_DOOR} -H 'X-Forwarded-Uri: {_URI}' -H 'X-Forwarded-Proto: http'"
     yield "a verdict by call", f"curl -s $GATE/verify -d '{asked}'"
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from limen.cli.demo.cast import Key
-from limen.cli.demo.ground import Addresses, Ground, People
+from limen.cli.demo.ground import DOOR, Addresses, Ground, People
 from limen.cli.demo.rules import ACTIVE, BURST, Dates
 from limen.cli.demo.wants import Claim, Want, equal, matching, members, text, whole
 from limen.cli.demo.wire import Answer, Header, ask
@@ -20,6 +20,7 @@ IDENTITY = (
     *("Limen-Owner", "Limen-Owner-Type", "Limen-Key", "Limen-Application", "Limen-Scopes"),
     *("Limen-Environment", "Limen-Plan", "Limen-Version"),
 )
+DOCUMENT = "/openapi.json"
 CHALLENGE = 'ApiKey realm="creator", header="X-Fanvue-API-Key"'
 _COMPAT: dict[int, dict[str, Any]] = {
     401: {"error": "Unauthorized"},
@@ -65,13 +66,28 @@ class Scene:
             headers.append((VERSION_HEADER, version))
         return ask(self.at.creator, method, path, headers, body)
 
+    def ask_organisation(
+        self,
+        credential: str | None,
+        path: str,
+        *,
+        method: str = "GET",
+        more: Iterable[Header] = (),
+        body: object = None,
+    ) -> Answer:
+        """Ask the other guarded API, in its version; its document stands beside them. *credential*: a key's part."""
+        headers = list(more)
+        if credential is not None:
+            headers.append(("Authorization", f"Bearer {self.keys[credential].text}"))
+        return ask(self.at.organisation, method, path if path == DOCUMENT else f"/v1{path}", headers, body)
+
     def forward(
         self,
         uri: str,
         credential: str | None = None,
         *,
         method: str = "GET",
-        door: str = "organisation",
+        door: str = DOOR,
         more: Iterable[Header] = (),
     ) -> Answer:
         """Ask the gate's door about a request, as a proxy does. *credential*: the part of a key to send as a bearer."""
@@ -82,7 +98,7 @@ class Scene:
 
     def verify(self, path: str, credential: str, *, method: str = "GET") -> Answer:
         """Ask the gate about a request by call. *credential*: a key's part."""
-        asked = {"api": "organisation", "method": method, "path": path, "credential": self.keys[credential].text}
+        asked = {"api": DOOR, "method": method, "path": path, "credential": self.keys[credential].text}
         return ask(self.at.gate, "POST", "/gate/verify", body=asked)
 
     def admitted(self, body: Any, now: float, *, status: int = 200, headers: Mapping[str, Any] | None = None) -> Want:
@@ -124,7 +140,7 @@ class Scene:
 def refused_at_the_door(
     status: int, code: str, more: Mapping[str, Any] | None = None, headers: Mapping[str, Any] | None = None
 ) -> Want:
-    """What a refusal by the gate's door is, about ``organisation``, whose style is ``problem``."""
+    """What a refusal by the gate's door is, about the API there, whose style is ``problem``."""
     problem = {"type": f"urn:limen:problem:{code}", "title": text, "status": status, "detail": text, "code": code}
     wanted = {"Content-Type": "application/problem+json", "Cache-Control": "no-store"} | dict.fromkeys(IDENTITY)
     return Want(f"{status} {code}", status, wanted | dict(headers or {}), members(problem | dict(more or {})))

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from limen.cli.demo.lines.admitted import ADMITTED, DEPRECATED_LINE
 from limen.cli.demo.lines.changes import CHANGES
 from limen.cli.demo.lines.closing import CLOSING
+from limen.cli.demo.lines.edge import EDGE
+from limen.cli.demo.lines.endpoints import ENDPOINTS
 from limen.cli.demo.lines.limits import FULL_AGAIN, REFUSED_AGAIN, USED_UP
-from limen.cli.demo.lines.organisation import ORGANISATION
 from limen.cli.demo.lines.refused import REFUSED
 from limen.cli.demo.scene import Scene, said
 from limen.cli.demo.tour import Line
@@ -33,9 +34,10 @@ def _in_compat(line: Line[Scene]) -> Line[Scene]:
 TOUR: tuple[Line[Scene], ...] = (
     USED_UP,  # first, so that its window passes while others are played
     *ADMITTED,
+    *ENDPOINTS,
     *CHANGES,
     *REFUSED,
-    *ORGANISATION,
+    *EDGE,
     FULL_AGAIN,
     Line("a profile that answers in the platform's own shapes is applied", _compat),
     *(_in_compat(line) for line in (*REFUSED, DEPRECATED_LINE, REFUSED_AGAIN)),

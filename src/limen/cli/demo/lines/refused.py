@@ -125,7 +125,7 @@ def _ambiguous(scene: Scene) -> Iterator[Claim]:
 def _undocumented(scene: Scene) -> Iterator[Claim]:
     """No write is served that the profile does not name (C11)."""
     want = scene.refused(404, "operation_unknown")
-    for method, path in (("PUT", "/users/me"), ("DELETE", "/chats"), ("PATCH", f"/chats/{scene.people.peer}")):
+    for method, path in (("PUT", "/users/me"), ("DELETE", "/chats"), ("PATCH", "/users/me")):
         yield want.of(scene.ask("main", path, method=method))
 
 

@@ -1,4 +1,4 @@
-"""The second API, asked about at the gate's door: bearers, keys in the query, versions in the path, plans."""
+"""What a proxy asks at the gate's door: bearers, keys in the query, versions in the path, plans."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from limen.cli.demo.cast import COMPANY, PLAN
+from limen.cli.demo.ground import DOOR
 from limen.cli.demo.scene import RATE, Scene, refused_at_the_door
 from limen.cli.demo.tour import Line
 from limen.cli.demo.wants import Claim, Want, equal, matching, members, text, whole
@@ -15,7 +16,7 @@ from limen.cli.demo.wire import ask
 PATH = "/v1/experiences"
 _READING = matching(r"[0-9a-f]{12}-[0-9a-f]{1,16}")
 _PLAN_LIMIT, _PUBLIC_LIMIT = 1000, 60
-_BEARER = 'Bearer realm="organisation"'
+_BEARER = f'Bearer realm="{DOOR}"'
 
 
 def _identity(scene: Scene, part: str, scopes: str, environment: str = "live") -> dict[str, Any]:
@@ -86,8 +87,8 @@ def _environments(scene: Scene) -> Iterator[Claim]:
     yield refused_at_the_door(403, "environment_mismatch").of(scene.forward(PATH, "sandbox"))
     scopes = "read:experiences write:experiences read:consumers write:consumers read:analytics"
     want = _admitted(_identity(scene, "sandbox", scopes, "test"), _PLAN_LIMIT)
-    yield want.of(scene.forward(PATH, "sandbox", door="organisation/test"))
-    yield refused_at_the_door(403, "environment_mismatch").of(scene.forward(PATH, "server", door="organisation/test"))
+    yield want.of(scene.forward(PATH, "sandbox", door=f"{DOOR}/test"))
+    yield refused_at_the_door(403, "environment_mismatch").of(scene.forward(PATH, "server", door=f"{DOOR}/test"))
 
 
 def _public_operation(scene: Scene) -> Iterator[Claim]:
@@ -137,22 +138,22 @@ def _by_call(scene: Scene) -> Iterator[Claim]:
 def _misasked(scene: Scene) -> Iterator[Claim]:
     method, uri = ("X-Forwarded-Method", "GET"), ("X-Forwarded-Uri", PATH)
     for headers in ([method], [uri], [method, uri, uri]):
-        answer = ask(scene.at.gate, "GET", "/gate/auth/organisation", headers)
+        answer = ask(scene.at.gate, "GET", f"/gate/auth/{DOOR}", headers)
         yield refused_at_the_door(400, "request_malformed").of(answer)
     want = refused_at_the_door(404, "api_unknown", {"detail": text})
     yield want.of(scene.forward("/users/me", door="creator"))  # its guard decides for it, in another process
 
 
-ORGANISATION = (
-    Line("organisation: a key as bearer, at the gate's door", _bearer),
-    Line("organisation: a key in the query", _query),
-    Line("organisation: two credentials in one request", _two),
-    Line("organisation: no key", _none),
-    Line("organisation: the version in the path", _versions),
-    Line("organisation: a public key reads, with a lower limit, and may not write", _public_class),
-    Line("organisation: live and test", _environments),
-    Line("organisation: a public operation without a key", _public_operation),
-    Line("organisation: plain HTTP, by a proxy's word", _plain),
-    Line("organisation: a verdict by call, and what came of it", _by_call),
+EDGE = (
+    Line("at the edge: a key as bearer", _bearer),
+    Line("at the edge: a key in the query", _query),
+    Line("at the edge: two credentials in one request", _two),
+    Line("at the edge: no key", _none),
+    Line("at the edge: the version in the path", _versions),
+    Line("at the edge: a public key reads, with a lower limit, and may not write", _public_class),
+    Line("at the edge: live and test", _environments),
+    Line("at the edge: a public operation without a key", _public_operation),
+    Line("at the edge: plain HTTP, by a proxy's word", _plain),
+    Line("at the edge: a verdict by call, and what came of it", _by_call),
     Line("the gate's door, asked wrongly", _misasked),
 )
