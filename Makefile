@@ -19,7 +19,7 @@ help: ## list what make can do
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: $(VENV)/.ready ## start a real API behind Limen, print a key and calls to try
+demo: $(VENV)/.ready ## start two real APIs behind Limen, print a key for each and calls to try
 	@$(BIN)/limen demo
 
 .PHONY: test
@@ -43,7 +43,7 @@ soak: $(VENV)/.ready ## the long runs: load, kills, faults
 	@$(BIN)/python -m pytest -m soak --timeout 0 tests/faults
 
 .PHONY: fuzz
-fuzz: $(VENV)/.ready ## made-up requests to the management API (make fuzz F="--max-examples 200")
+fuzz: $(VENV)/.ready ## made-up requests to all three APIs (make fuzz F="--api creator --max-examples 200")
 	@$(BIN)/python -m tests.fuzz $(F)
 
 .PHONY: docs

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 # What a plain `pip install limen` brings, and the frameworks that whoever names them has already.
 EMBEDDED = {"sqlalchemy", "alembic"}
+POSTGRESQL = tuple(f"src/limen/db/{name}.py" for name in ("hints", "postgresql", "windows"))
+"""What is loaded only where there is a PostgreSQL."""
 
 
 def test_the_wheel_holds_the_whole_package(tmp_path: Path) -> None:
@@ -37,5 +39,9 @@ def test_embedding_needs_only_what_a_plain_install_brings() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     assert {name.partition(">")[0] for name in project["dependencies"]} == EMBEDDED
     rooms = [f"src/limen/{room}" for room in ("core", "gate", "db", "control")]
-    tops = {name.partition(".")[0] for source in sources(*rooms) for name, _ in imported(source)}
-    assert tops - sys.stdlib_module_names - {"limen"} <= EMBEDDED
+    needed = {
+        source.path: {name.partition(".")[0] for name, _ in imported(source)} - sys.stdlib_module_names - {"limen"}
+        for source in sources(*rooms)
+    }
+    more = {name: found - EMBEDDED for name, found in needed.items() if found - EMBEDDED}
+    assert more == {name: {"psycopg"} for name in POSTGRESQL}

@@ -11,6 +11,7 @@ import os
 import sys
 import time
 from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
 from threading import Lock, RLock
 from typing import Any
@@ -23,9 +24,13 @@ from limen.core.verdict import Ask, Verdict
 from limen.gate import clock
 from limen.gate.check import Gate
 from limen.gate.cold import TRIES, Cold
+from limen.gate.counters import MemoryCounters
+from limen.gate.counting import Answer, Request
 from limen.gate.directory import Directory
 from limen.gate.journal import Journal
-from limen.gate.lease import Lease
+from limen.gate.lease import HostLease
+from limen.gate.together import Together
+from limen.gate.windows import HostWindows
 from limen.guard.asgi import Guard
 from limen.http.wire import lifespan, reply
 from limen.server import ASGIApp, gate_app
@@ -62,7 +67,7 @@ def joined_loads() -> ASGIApp:
     under_way: dict[bytes, Future[Loaded]] = {}
     lock = Lock()
 
-    def settle(self: Cold, ask: Ask) -> Verdict:
+    def settle(self: Cold, ask: Ask, _count: Any) -> Verdict:
         gate, place = self._gate, locator(ask.credential or b"")
         try:
             for _ in range(TRIES):
@@ -119,7 +124,7 @@ def no_fill_guard() -> ASGIApp:
 
 def no_epoch() -> ASGIApp:
     """A lease that is held for good once it has been held. Broken."""
-    Lease.holds = lambda self: self._applied >= 0  # type: ignore[method-assign]
+    HostLease.holds = lambda self, at: self._applied >= 0  # type: ignore[method-assign]
     return gate_app()
 
 
@@ -263,3 +268,42 @@ def windows_by_date() -> ASGIApp:
     _other_time()
     clock.Clock.read = lambda self: (clock.time(), clock.time())  # type: ignore[method-assign]
     return gate_app()
+
+
+def counting_apart() -> ASGIApp:
+    """Guards that count each for itself. Broken."""
+    Together.tell = lambda self, told: told(MemoryCounters())  # type: ignore[method-assign]
+    return guarded()
+
+
+def checking_first() -> ASGIApp:
+    """Guards that look whether there is room, and count a moment later. Broken."""
+    answer = HostWindows._answer
+
+    def apart(self: HostWindows, request: Request, now: float) -> Answer:
+        found = [(claim, self._find(claim.limit.windows, claim.whose)[0]) for claim in request]
+        full = any(
+            at and now < self._moments[at + 2] and self._words[at + 3] >= claim.limit.count for claim, at in found
+        )
+        if full:
+            return answer(self, request, now)
+        self._leave()
+        time.sleep(0.001)
+        self._enter(1.0)
+        unlimited = tuple(claim._replace(limit=replace(claim.limit, count=1 << 40)) for claim in request)
+        return answer(self, unlimited, now)
+
+    HostWindows._answer = apart  # type: ignore[method-assign]
+    return guarded()
+
+
+def aligned_windows() -> ASGIApp:
+    """Guards whose windows begin on the clock's own full numbers, whenever the first request came. Broken."""
+    length = int(os.environ["FAULTS_WINDOW"])
+    opened = HostWindows._open_window
+
+    def aligned(self: HostWindows, place: tuple[int, int, int], ends_at: float, used: int) -> int:
+        return opened(self, place, ends_at - ends_at % length, used)
+
+    HostWindows._open_window = aligned  # type: ignore[method-assign]
+    return guarded()

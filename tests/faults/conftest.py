@@ -14,12 +14,17 @@ Install = Callable[..., Installation]
 
 
 @pytest.fixture
-def install(tmp_path: Path) -> Iterator[Install]:
-    """Makes installations; what they started is ended, whatever becomes of the test."""
+def install(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Install]:
+    """Makes installations; what they started is ended, whatever becomes of the test. *kind*: of the database."""
     made: list[Installation] = []
 
-    def make(**settings: str) -> Installation:
-        made.append(Installation(tmp_path / f"i{len(made)}", **settings))
+    def make(*, kind: str = "sqlite", **settings: str) -> Installation:
+        folder = tmp_path / f"i{len(made)}"
+        if kind == "postgresql":
+            server = request.getfixturevalue("postgres")
+            settings |= {"database_url": server.url(server.create()), "state": str(folder / "state")}
+            settings["pepper_file"] = str(folder / "pepper")
+        made.append(Installation(folder, **settings))
         return made[-1]
 
     yield make

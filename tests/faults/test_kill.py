@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Callable
+from functools import partial
 from threading import Timer
 
 import pytest
@@ -15,6 +17,7 @@ from tests.faults.wire import Answer, Load, request
 
 CONNECTIONS = 24
 LATE_GATE, GUARDED, LATE_GUARD = (f"tests.faults.builds:{name}" for name in ("late_journal", "guarded", "late_guarded"))
+both = pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 STATUSES = (200, 404, 201, 500, 200, 409, 200)
 """What the guarded API answers, in turn."""
 
@@ -91,7 +94,9 @@ class Rounds:
         return (code, reading) == ("ok", answer.header("limen-reading"))
 
 
-def rounds_of(install: Install, factory: str, count: int, seed: int, *, until_lost: bool = False) -> tuple[Rounds, int]:
+def rounds_of(
+    install: Callable[..., Installation], factory: str, count: int, seed: int, *, until_lost: bool = False
+) -> tuple[Rounds, int]:
     """*count* rounds, in every third of which a drain is killed too; and how many answers were lost in them."""
     rounds = Rounds(install(segment_bytes="65536", drain_ms="20"), factory, seed)
     hand, lost, losing = rounds.installation.hand(), 0, 0
@@ -109,8 +114,9 @@ def rounds_of(install: Install, factory: str, count: int, seed: int, *, until_lo
 
 @pytest.mark.req("R71")
 @pytest.mark.check("C064")
-def test_every_answer_that_was_received_is_in_the_readings_once(install: Install) -> None:
-    rounds, lost = rounds_of(install, GATE, 20, 2611)
+@both
+def test_every_answer_that_was_received_is_in_the_readings_once(install: Install, kind: str) -> None:
+    rounds, lost = rounds_of(partial(install, kind=kind), GATE, 20, 2611)
     assert lost == 0
     assert rounds.received > 20 * CONNECTIONS
 
@@ -121,8 +127,9 @@ def test_a_gate_that_writes_its_journal_once_a_turn_of_the_loop_is_caught(instal
 
 @pytest.mark.req("R264")
 @pytest.mark.check("C064")
-def test_the_status_of_every_answer_that_passed_a_guard_is_recorded(install: Install) -> None:
-    rounds, lost = rounds_of(install, GUARDED, 10, 2613)
+@both
+def test_the_status_of_every_answer_that_passed_a_guard_is_recorded(install: Install, kind: str) -> None:
+    rounds, lost = rounds_of(partial(install, kind=kind), GUARDED, 10, 2613)
     assert lost == 0
     assert rounds.received > 10 * CONNECTIONS
 
@@ -133,15 +140,16 @@ def test_a_guard_that_writes_its_journal_once_a_turn_of_the_loop_is_caught(insta
 
 @pytest.mark.soak
 @pytest.mark.parametrize("factory", [GATE, GUARDED])
-def test_many_rounds(install: Install, factory: str) -> None:
-    assert rounds_of(install, factory, 300, random.randrange(1 << 30))[1] == 0
+@both
+def test_many_rounds(install: Install, factory: str, kind: str) -> None:
+    assert rounds_of(partial(install, kind=kind), factory, 300, random.randrange(1 << 30))[1] == 0
 
 
 class Backlog:
     """What a server under load left when it was killed: a few thousand decisions in several segments."""
 
-    def __init__(self, install: Install) -> None:
-        self.rounds = Rounds(install(segment_bytes="65536"), GATE, 2615)
+    def __init__(self, install: Install, kind: str) -> None:
+        self.rounds = Rounds(install(kind=kind, segment_bytes="65536"), GATE, 2615)
         self.rounds.number = 1
         server, self.load = self.rounds.server.ready(), Load(self.rounds.ask)
         killing = Timer(1.5, server.kill)
@@ -158,8 +166,9 @@ class Backlog:
 
 
 @pytest.mark.check("C064")
-def test_a_drain_that_dies_anywhere_loses_nothing_and_records_nothing_twice(install: Install) -> None:
-    backlog = Backlog(install)
+@both
+def test_a_drain_that_dies_anywhere_loses_nothing_and_records_nothing_twice(install: Install, kind: str) -> None:
+    backlog = Backlog(install, kind)
     assert len(backlog.installation.segments()) >= 3
     for point in ("before", "written", "committed", "segment gone"):
         for batch in (1, 2):
@@ -170,8 +179,9 @@ def test_a_drain_that_dies_anywhere_loses_nothing_and_records_nothing_twice(inst
     print(f"{len(backlog.load.answers)} answers received, drained by 9 drains of which 8 died")
 
 
-def test_a_drain_that_moves_its_mark_apart_from_what_it_records_is_caught(install: Install) -> None:
-    backlog = Backlog(install)
+@both
+def test_a_drain_that_moves_its_mark_apart_from_what_it_records_is_caught(install: Install, kind: str) -> None:
+    backlog = Backlog(install, kind)
     backlog.drain_dying("committed", 3, broken="mark_first")
     backlog.installation.drain_all(backlog.installation.segments())
     assert backlog.rounds.lost(backlog.load) != []

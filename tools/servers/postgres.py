@@ -89,17 +89,18 @@ class Postgres:
 
     def _command(self, program: str, *arguments: str) -> subprocess.Popen[bytes]:
         who = self._identity
-        return subprocess.Popen(  # noqa: S603 - a program of the wheel
-            [str(self._installed / "bin" / program), *arguments],
-            env=self._environment,
-            stdin=subprocess.DEVNULL,
-            stdout=(self.folder / "log").open("ab"),
-            stderr=subprocess.STDOUT,
-            cwd=self.folder,
-            start_new_session=True,
-            user=None if who is None else who.pw_uid,
-            group=None if who is None else who.pw_gid,
-        )
+        with (self.folder / "log").open("ab") as log:
+            return subprocess.Popen(  # noqa: S603 - a program of the wheel
+                [str(self._installed / "bin" / program), *arguments],
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=self.folder,
+                start_new_session=True,
+                user=None if who is None else who.pw_uid,
+                group=None if who is None else who.pw_gid,
+            )
 
     def _run(self, program: str, *arguments: str) -> None:
         if self._command(program, *arguments).wait(_STARTS_S):
@@ -126,6 +127,10 @@ class Postgres:
         if self._process is None:
             raise RuntimeError("PostgreSQL does not run")
         return self._process.pid
+
+    def runs(self) -> bool:
+        """Whether it has been started, and not stopped since."""
+        return self._process is not None
 
     def stop(self, how: signal.Signals = signal.SIGQUIT) -> None:
         """Stop it: at once, as a crash would (SIGQUIT), or in order, ending every connection (SIGINT)."""
