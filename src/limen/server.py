@@ -47,6 +47,13 @@ def gate_app() -> ASGIApp:
     if BUILT_IN in wanted:
         raise ProblemError("setting_wrong", f"LIMEN_APIS: leave {BUILT_IN!r} out; the public listener decides for it.")
     houses = {name: app.gate(name, own_process=True) for name in wanted}
+    for name, house in houses.items():
+        if house.gate.rules.in_flight:
+            raise ProblemError(
+                "guard_only",
+                f"limits.in_flight of {name!r}: this door never learns when a request has ended. "
+                "Leave the API out of LIMEN_APIS, and guard it in its process.",
+            )
     return Door(app, houses, _secret(app.settings.gate_secret_file))
 
 
@@ -114,8 +121,14 @@ def _belong() -> None:
 
 
 def _start(line: list[str]) -> subprocess.Popen[bytes]:
-    # S603: the line is our own. PLW1509: no thread runs in this process yet.
-    return subprocess.Popen(line, preexec_fn=die_with_parent)  # noqa: S603, PLW1509
+    # S603: the line is our own. PLW1509: what runs there between fork and exec takes no lock.
+    return subprocess.Popen(line, preexec_fn=_before_exec)  # noqa: S603, PLW1509
+
+
+def _before_exec() -> None:
+    """In a listener that does not run yet: nothing is there to be reloaded, and a SIGHUP would end it."""
+    die_with_parent()
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
 @dataclass(slots=True)

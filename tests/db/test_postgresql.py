@@ -19,7 +19,7 @@ from sqlalchemy import text
 from limen.app import App
 from limen.control import apis, keys, owners, usage
 from limen.core.people import Actor
-from limen.core.problems import StoreDown
+from limen.core.problems import ProblemError, StoreDown
 from limen.core.usage import Decided, Tally
 from limen.db import postgresql
 from limen.db.engine import Store, open_engine
@@ -547,3 +547,14 @@ def test_a_role_without_rights_is_the_store_being_down(closed: Settings) -> None
     finally:
         with hand_at(closed.database_url) as hand:
             hand.execute("drop role nobody")
+
+
+@pytest.mark.parametrize("store_kind", ["postgresql"], indirect=True)
+def test_a_character_that_it_cannot_keep_is_refused_as_bad_input(installation: App) -> None:
+    def say(tx: Tx, what: str) -> None:
+        tx.connection.execute(text("select :what"), {"what": what})
+
+    with pytest.raises(ProblemError, match=r"every character but U\+0000") as caught:
+        installation.act(say, "a\0b")
+    assert caught.value.problem.code == "request_malformed"
+    installation.act(say, "ab")

@@ -101,7 +101,7 @@ def _die() -> None:
 
 def _die_at(point: str, batch: int) -> None:
     """Let this process die at *point* of the transaction number *batch*, or of a segment's end after that."""
-    whole, seen = App.act, 0
+    whole, seen = App.note, 0
 
     def act(self: App, verb: Callable[..., Any], *args: Any, **named: Any) -> Any:
         nonlocal seen
@@ -125,20 +125,20 @@ def _die_at(point: str, batch: int) -> None:
             _die()
         return result
 
-    App.act = act  # type: ignore[method-assign]
+    App.note = act  # type: ignore[method-assign]
 
 
 def _mark_first() -> None:
     """Break this process's drain: the mark moves in a transaction of its own, before the entries are recorded."""
-    whole, record = App.act, usage.record
+    whole, record = App.note, usage.record
 
     def act(self: App, verb: Callable[..., Any], *args: Any, **named: Any) -> Any:
         if verb is record:
             segment, offset = args[:2]
-            whole(self, lambda tx: _rows.set_mark(tx.connection, segment, offset))
+            whole(self, lambda tx: _rows.set_mark(tx.connection, segment, offset), actor=named["actor"])
         return whole(self, verb, *args, **named)
 
-    App.act = act  # type: ignore[method-assign]
+    App.note = act  # type: ignore[method-assign]
 
 
 def _perform(app: App, order: dict[str, Any]) -> Any:

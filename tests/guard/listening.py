@@ -45,8 +45,7 @@ def listening(line: list[str], of: dict[str, str], log: Path, *, socket_path: Pa
         bound = [sys.executable, "-c", _BOUND, *line]
         server = subprocess.Popen(bound, cwd=ROOT, env=of, stdout=out, stderr=out, start_new_session=True)
         try:
-            port = int(line[line.index("--port") + 1]) if "--port" in line else 0
-            _await_answer(server, port, socket_path, log)
+            _await_answer(server, _port(line), socket_path, log)
             yield
         finally:
             server.terminate()
@@ -55,6 +54,12 @@ def listening(line: list[str], of: dict[str, str], log: Path, *, socket_path: Pa
             with suppress(ProcessLookupError):
                 os.killpg(server.pid, signal.SIGKILL)  # whatever of it did not stop
             server.wait()
+
+
+def _port(line: list[str]) -> int:
+    """The port that a command line names, as ``HOST:PORT`` or by ``--port``; 0 where it names none."""
+    named = [word.removeprefix("127.0.0.1:") for word in line if word.startswith("127.0.0.1:")]
+    return int(named[0]) if named else int(line[line.index("--port") + 1]) if "--port" in line else 0
 
 
 def _await_answer(server: subprocess.Popen[bytes], port: int, socket_path: Path | None, log: Path) -> None:

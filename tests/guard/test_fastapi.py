@@ -13,6 +13,7 @@ from fastapi.testclient import TestClient
 from limen.control import keys
 from limen.core.keys import checksum
 from limen.core.profile import Profile
+from limen.guard.asgi import Guard
 from limen.guard.fastapi import Caller, _routes, protect, requires
 from tests.gate.scene import LIMIT, VERSION, NewScene, Scene, changed, noise
 from tests.guard.served import BOTH, OPERATIONS, ask, create_app, profile, started
@@ -353,3 +354,24 @@ def test_a_router_that_is_included_twice_is_looked_at_twice() -> None:
         ("/x/a", ("read:chat",)),
         ("/y/a", ("read:chat",)),
     ]
+
+
+async def test_it_has_closed_before_it_says_so(scene: Scene) -> None:
+    said: list[str] = []
+
+    class Heard(Guard):
+        def close(self) -> None:
+            said.append("closed")
+            super().close()
+
+    told = iter([{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}])
+
+    async def receive() -> dict[str, str]:
+        return next(told)
+
+    async def send(message: dict[str, str]) -> None:
+        said.append(message["type"])
+
+    guard = Heard(FastAPI(), api=scene.api, settings=scene.settings)
+    await guard({"type": "lifespan", "asgi": {"version": "3.0"}}, receive, send)
+    assert said[:3] == ["lifespan.startup.complete", "closed", "lifespan.shutdown.complete"]

@@ -123,7 +123,7 @@ async def test_a_sunset_version_is_gone_and_a_limit_says_when_to_come_back(
     assert (await client.get(AUTH, headers=_asked(key))).status_code == 200
     limited = await client.get(AUTH, headers=_asked(key))
     assert (limited.status_code, limited.headers["x-ratelimit-remaining"]) == (429, "0")
-    assert 1 <= int(limited.headers["retry-after"]) <= 60
+    assert 1 <= int(limited.headers["retry-after"]) <= (60 if scene.settings.on_one_host else 61)  # clocks may differ
     now = scene.app.clock.read()[0]
     scene.app.act(versions.register, scene.api, "2026-01-15")
     scene.app.act(versions.sunset, scene.api, VERSION, at=now, successor="2026-01-15")

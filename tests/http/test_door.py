@@ -55,6 +55,22 @@ async def test_the_public_listener_is_ready_while_the_store_can_be_read(scene: S
     assert (await ask(public, b"/nowhere")).status == 404
 
 
+async def test_the_public_listener_has_closed_before_it_says_so(scene: Scene) -> None:
+    server.bring_up_to_date(scene.app)
+    public = Public(scene.app)
+    gates_then: dict[str, bool] = {}
+    told = iter([{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}])
+
+    async def receive() -> dict[str, str]:
+        return next(told)
+
+    async def send(message: dict[str, str]) -> None:
+        gates_then[message["type"]] = bool(scene.app.gates)
+
+    await public({"type": "lifespan", "asgi": {"version": "3.0"}}, receive, send)
+    assert gates_then == {"lifespan.startup.complete": True, "lifespan.shutdown.complete": False}
+
+
 async def test_it_closes_what_it_opened_when_the_server_stops(scene: Scene, new_client: NewClient) -> None:
     door = Door(scene.app, {scene.api: scene.house}, None)
     said: list[str] = []

@@ -94,7 +94,7 @@ class Cluster:
             self._node.leave()
 
     def close(self) -> None:
-        """Let go of where gates read and count; to be called when they are closed, for they give back what they hold."""
+        """Let go of where gates read and count; to be called when they are closed: they give back what they hold."""
         if "authorities" in self.__dict__:
             self.authorities.close()
         if "reads" in self.__dict__:

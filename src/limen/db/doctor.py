@@ -69,7 +69,8 @@ def server_state(connection: Connection) -> ServerState:
         began = perf_counter()
         connection.exec_driver_sql("select 1")
         took.append(perf_counter() - began)
-    return ServerState(row[0].split()[0], *row[1:], 1_000 * min(took))
+    version, major, replica, durable, superuser, size = row
+    return ServerState(version.split()[0], major, replica, durable, superuser, size, 1_000 * min(took))
 
 
 def newest_moment(connection: Connection) -> float | None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Transaction, create_engine, event, make_url
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from limen.core.problems import ProblemError, StoreDown
@@ -93,6 +93,12 @@ def store_errors() -> Iterator[None]:
         raise StoreDown(f"The database answered: {_said(error)}.") from error
     except PoolTimeout as error:
         raise StoreDown("Every connection to the database is in use.") from error
+    except DataError as error:
+        if "NUL" in str(error.orig):
+            raise ProblemError(
+                "request_malformed", "Text may hold every character but U+0000."
+            ) from error  # SQLite keeps it
+        raise
     except DBAPIError as error:
         state = getattr(error.orig, "sqlstate", None) or ""
         unable = state in _UNABLE or state.startswith("XX")  # the latter: its own fault, or its files'

@@ -48,6 +48,11 @@ class Bounded(psycopg.Connection[Any]):
             self.pgconn.finish()
             raise psycopg.OperationalError(f"no answer within {self.answer_s:g} s") from error
 
+    def __del__(self, *_: Any) -> None:
+        """A connection that was in use while its pool was done away with goes back there, and is closed by nobody."""
+        if hasattr(self, "pgconn"):
+            self.pgconn.finish()
+
 
 def open_postgresql(url: str, *, answer_s: float = ANSWER_S, connect_s: int = CONNECT_S, pool: int = 16) -> Engine:
     """An engine on the PostgreSQL database of *url*, which is asked for a primary: a replica may be behind.

@@ -33,7 +33,8 @@ def decode(number: int, body: bytes) -> Decided | Outcome | Tally:
     if kind == journal.KIND_DECISION:
         _, code, at, length = journal.DECISION.unpack_from(body)
         rest = body[journal.DECISION.size + length :]
-        method, operation, version, path = (part.decode("utf-8", "backslashreplace") for part in rest.split(b"\0", 3))
+        parts = (part.decode("utf-8", "backslashreplace") for part in rest.split(b"\0", 3))
+        method, operation, version, path = (part.replace("\0", "\\x00") for part in parts)  # PostgreSQL keeps no NUL
         locator = body[journal.DECISION.size : journal.DECISION.size + length]
         return Decided(number, at, locator, _SLUGS[code], method, operation, version, path)
     if kind == journal.KIND_OUTCOME:

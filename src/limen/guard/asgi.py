@@ -206,8 +206,14 @@ class Guard:
             await receive()
             await send({"type": "lifespan.startup.failed", "message": str(problem)})
             return
+
+        async def told(message: MutableMapping[str, Any]) -> None:
+            if message["type"].startswith("lifespan.shutdown."):
+                await asyncio.to_thread(self.close)  # before: who hears it may end the process at once
+            await send(message)
+
         try:
-            await self.app(scope, receive, send)
+            await self.app(scope, receive, told)
         finally:
             await asyncio.to_thread(self.close)
 

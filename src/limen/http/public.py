@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import ExitStack
 from typing import Any
 
 from limen.app import App
@@ -36,12 +37,21 @@ class Public:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] == "lifespan":
-            try:
-                await self._management(scope, receive, send)
-            finally:
-                self._app.close()
+            await self._live(scope, receive, send)
         elif scope["type"] == "http":
             await self._answer(scope, receive, _unguessed(send))
+
+    async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The App is closed before the server is told that this has ended: it may end the process at once."""
+        with ExitStack() as stack:
+            stack.callback(self._app.close)
+
+            async def told(message: MutableMapping[str, Any]) -> None:
+                if message["type"].startswith("lifespan.shutdown."):
+                    stack.close()
+                await send(message)
+
+            await self._management(scope, receive, told)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"] == "/livez":

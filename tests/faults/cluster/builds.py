@@ -9,9 +9,11 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+from limen.app import App
 from limen.cluster import Cluster, boottime
 from limen.cluster.node import Node
 from limen.core.record import Record
+from limen.gate.counters import MemoryCounters
 from limen.gate.directory import Directory
 from limen.gate.lease import ClusterLease, Do, Renewal
 
@@ -96,6 +98,18 @@ def no_fill_guard() -> None:
     Directory.put = unguarded  # type: ignore[method-assign]
 
 
+def counting_alone() -> None:
+    """Every process counts for itself. Broken, wherever there is another."""
+    gate = App.gate
+
+    def apart(self: App, api: str, **how: Any) -> Any:
+        house = gate(self, api, **how)
+        house.gate.counters = MemoryCounters()
+        return house
+
+    App.gate = apart  # type: ignore[method-assign]
+
+
 BROKEN = (
     ttl_only,
     push_only,
@@ -104,4 +118,4 @@ BROKEN = (
     counted_from_receipt,
     nothing_new_waits_for_nobody,
 )
-BUILDS: dict[str, Callable[[], None]] = {build.__name__: build for build in (sound, *BROKEN)}
+BUILDS: dict[str, Callable[[], None]] = {build.__name__: build for build in (sound, counting_alone, *BROKEN)}

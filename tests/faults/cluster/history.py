@@ -22,6 +22,8 @@ from typing import NamedTuple
 
 UNKNOWN, REFUSED, ADMITTED = 0, 1, 2
 FENCE = "fence"
+MOST = 200_000
+"""How many steps a search may take: some seconds. A schedule of a few changes takes hundreds."""
 
 
 class Seen(NamedTuple):
@@ -137,16 +139,22 @@ class _Search:
         self.answered = sum(1 << number for number, change in enumerate(changes) if change.ended < math.inf)
         self.fences = sum(1 << number for number, change in enumerate(changes) if change.verb == FENCE)
         self.visited: set[tuple[int, State, int]] = set()
+        self.steps = 0
         self.furthest, self.stuck = -1, list[int]()
         """How many changes were placed where the search came furthest, and the classes that it could not explain."""
 
     def explains(self, placed: int, state: State, open_: int) -> bool:
         """Whether, after the changes *placed* led to *state*, the rest explains the classes that are still *open_*."""
+        self.steps += 1
+        assert self.steps < MOST, f"too many orders of {self.changes}"
+        lost = []
         for number, each in enumerate(self.classes):
-            possible = not each.must & ~placed and not placed & ~each.may
-            if open_ >> number & 1 and possible and state.admits(each.text) == each.admitted:
-                open_ &= ~(1 << number)
-        lost = [number for number, each in enumerate(self.classes) if open_ >> number & 1 and placed & ~each.may]
+            if open_ >> number & 1:
+                past = placed & ~each.may
+                if past:
+                    lost.append(number)
+                elif not each.must & ~placed and state.admits(each.text) == each.admitted:
+                    open_ &= ~(1 << number)
         whole = not self.answered & ~placed
         if whole and not open_:
             return True
@@ -157,7 +165,9 @@ class _Search:
             return False
         self.visited.add((placed, state, open_))
         return any(
-            (new := after(state, change)) is not None and self.explains(placed | 1 << number, new, open_)
+            (new := after(state, change)) is not None
+            and (new != state or change.ended < math.inf)  # or it might as well not have happened
+            and self.explains(placed | 1 << number, new, open_)
             for number, change in enumerate(self.changes)
             if self.may_follow(placed, number)
         )

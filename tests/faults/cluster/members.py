@@ -12,7 +12,7 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from threading import Condition, Thread
@@ -31,6 +31,7 @@ from tests.faults.cluster.node import API, Ledger
 from tests.faults.processes import ANSWER_S, START_S, Child
 from tools.servers.postgres import Postgres
 from tools.servers.proxy import Proxy
+from tools.servers.valkey import Valkey
 from tools.servers.wall_clock import WallClock
 
 
@@ -39,15 +40,15 @@ class Gone(Exception):
 
 
 class Member:
-    """One process of the cluster, born again after each death; ``way`` is its own way to the database."""
+    """One process of the cluster, born again after each death, with ways of its own to the servers."""
 
-    def __init__(self, cluster: Cluster, name: str, role: str, **settings: str) -> None:
+    def __init__(self, cluster: Cluster, name: str, role: str) -> None:
         self.cluster, self.name, self.role = cluster, name, role
-        self.way = cluster.proxy.way()
+        self.ways = [proxy.way() for proxy in cluster.proxies]
         self.folder = cluster.folder / name
         self.folder.mkdir()
         App.initialise(read_settings(cluster.environment(self.folder), self.folder)).close()  # it joins, as a host does
-        self.settings = cluster.environment(self.folder, port=self.way.port) | settings
+        self.settings = cluster.environment(self.folder, [way.port for way in self.ways])
         self.lives, self.process = 0, -1
         self.line: socket.socket | None = None
         self._left, self._is_ready = b"", False
@@ -78,9 +79,11 @@ class Member:
 
     def tell(self, **order: Any) -> None:
         """Give an order; ``answer`` waits for it. Raises Gone."""
-        assert self.line is not None
+        line = self.line
+        if line is None:  # between two lives
+            raise Gone(self.name)
         try:
-            self.line.sendall(json.dumps(order).encode() + b"\n")
+            line.sendall(json.dumps(order).encode() + b"\n")
         except OSError as error:
             raise Gone(self.name) from error
 
@@ -109,7 +112,7 @@ class Member:
     def signal(self, which: signal.Signals) -> None:
         """Send it a signal, if it lives."""
         if self.process >= 0:
-            with suppress(ProcessLookupError):
+            with suppress(OSError):  # it is dead, or was just now
                 signal.pidfd_send_signal(self.process, which)
 
     def kill(self) -> None:
@@ -134,17 +137,24 @@ class Member:
 class Cluster:
     """A PostgreSQL with one API, *nodes* and *hands*, and an App of the test's own, which no fault ever befalls."""
 
-    def __init__(self, folder: Path, *, build: str = "sound", nodes: int = 4, hands: int = 2, **settings: str) -> None:
-        """*settings*: as in the environment, without their prefix, for every member."""
-        self.folder, self.build, self.more = folder, build, settings
+    def __init__(
+        self, folder: Path, *, build: str = "sound", nodes: int = 4, hands: int = 2, valkey: bool = False, **more: str
+    ) -> None:
+        """*valkey*: one counts windows. *more*: settings of all, as in the environment, without their prefix."""
+        self.folder, self.build, self.more = folder, build, more
         self.members: dict[str, Member] = {}
         with ExitStack() as undone:
             self.clock = _clock(undone)
             self.postgres = Postgres(environment=self.clock.environment if self.clock else None)
             undone.callback(self.postgres.remove)
             self.database = self.postgres.start().create()
-            self.proxy = Proxy(self.postgres.port)
-            undone.callback(self.proxy.close)
+            self.proxies = [Proxy(self.postgres.port)]
+            self.valkey = Valkey().start() if valkey else None
+            if self.valkey is not None:
+                undone.callback(self.valkey.remove)
+                self.proxies.append(Proxy(self.valkey.port))
+            for proxy in self.proxies:
+                undone.callback(proxy.close)
             (folder / "own").mkdir()
             self.app = App.initialise(read_settings(self.environment(folder / "own"), folder))
             undone.callback(self.app.close)
@@ -168,10 +178,13 @@ class Cluster:
         for member in self.members.values():
             member.ready()
 
-    def environment(self, folder: Path, *, port: int | None = None) -> dict[str, str]:
-        """The settings of a process whose files are in *folder*; *port*: of its way to the database."""
+    def environment(self, folder: Path, ports: Sequence[int] = ()) -> dict[str, str]:
+        """The settings of a process whose files are in *folder*; *ports*: of its ways to the servers."""
+        database, counters = [*ports, *(self.postgres.port, self.valkey.port if self.valkey else 0)[len(ports) :]][:2]
+        valkey = {"LIMEN_VALKEY_URL": f"redis://127.0.0.1:{counters}/0"} if self.valkey else {}
         return {
-            "LIMEN_DATABASE_URL": self.postgres.url(self.database, port=port),
+            "LIMEN_DATABASE_URL": self.postgres.url(self.database, port=database),
+            **valkey,
             "LIMEN_STATE": str(folder / "state"),
             "LIMEN_PEPPER_FILE": str(self.folder / "pepper"),
             **{f"LIMEN_{name.upper()}": value for name, value in self.more.items()},
@@ -250,6 +263,12 @@ class Cluster:
         if not self.postgres.runs():
             self.postgres.start()
 
+    def empty_counters(self) -> None:
+        """The Valkey is killed, and started again with nothing in it."""
+        if self.valkey is not None:
+            self.valkey.stop()
+            self.valkey.start()
+
     def set_clock(self, ahead_s: float) -> None:
         """The database's own wall clock is so far ahead of the truth, where that can be done here."""
         if self.clock is not None:
@@ -265,7 +284,7 @@ class Cluster:
 
     def _busy(self) -> list[str]:
         """Who still says something, and who writes or waits to write."""
-        found = [name for name, member in self.members.items() if member.way.departed()]
+        found = [name for name, member in self.members.items() if member.ways[0].departed()]
         if not found:
             with psycopg.connect(self.postgres.dsn(self.database), autocommit=True) as connection:
                 writers = "select pid::text from pg_locks where locktype = 'advisory' and classid = %s and objid = %s"

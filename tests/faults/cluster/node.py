@@ -11,6 +11,7 @@ import mmap
 import random
 import struct
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -124,11 +125,14 @@ class Node:
     async def ask(self, text: int) -> int:
         """One verification, written down."""
         began = time.monotonic()
-        now, at = self.app.clock.read()
-        ask = Ask(self.texts[text], b"GET", b"/experiences", b"v1", b"live", now, at)
-        result = result_of(await self.house.cold.decide(ask))
+        result = result_of(await self.decide(text))
         self.ledger.add(text, began, time.monotonic(), result)
         return result
+
+    async def decide(self, text: int) -> Verdict:
+        """What the gate says of a text, asked now."""
+        now, at = self.app.clock.read()
+        return await self.house.cold.decide(Ask(self.texts[text], b"GET", b"/experiences", b"v1", b"live", now, at))
 
     async def _ask_on(self, pause_s: float, wanted: list[int]) -> None:
         chance = random.Random(self.hooks.chance.random())
@@ -152,6 +156,24 @@ class Node:
         if self.asking:
             await asyncio.wait(self.asking)
 
+    async def spend(self, text: str, *, callers: int, seconds: float, pause_s: float) -> dict[str, int]:
+        """Let so many *callers* at once ask for one key; only admissions are written down, the rest is counted."""
+        self.texts, ends_at, others = [text.encode()], time.monotonic() + seconds, Counter[str]()
+
+        async def call() -> None:
+            await asyncio.sleep(pause_s * self.hooks.chance.random())
+            while (began := time.monotonic()) < ends_at:
+                verdict = await self.decide(0)
+                if verdict.admitted:
+                    self.ledger.add(0, began, time.monotonic(), ADMITTED)
+                    await asyncio.sleep(0)
+                else:
+                    others[verdict.code.slug] += 1
+                    await asyncio.sleep(pause_s * (0.5 + self.hooks.chance.random()))
+
+        await asyncio.gather(*(call() for _ in range(callers)))
+        return dict(others)
+
     async def look(self, seconds: float) -> list[int]:
         """Ask for every text once, and again where that was not answered, for so many *seconds* at most."""
         deadline, left = time.monotonic() + seconds, list(range(len(self.texts)))
@@ -168,6 +190,8 @@ class Node:
                 self.begin(**order)
             case "rest":
                 await self.rest()
+            case "spend":
+                return await self.spend(**order)
             case "look":
                 return await self.look(**order)
         return None

@@ -9,6 +9,9 @@ OWNERS = 3
 TEXTS = 5
 """How many texts each owner's keys may have; the first is issued before the schedule begins."""
 
+NODES, HANDS = 4, 2
+KILLS = 0.08
+
 LEASES = 4.0
 """How long a schedule takes, in leases."""
 
@@ -80,9 +83,9 @@ def text_of(owner: int, number: int) -> int:
     return owner * TEXTS + number
 
 
-def _orders(chance: random.Random, lasts: float, lease_s: float, hands: int) -> list[Order]:
+def _orders(chance: random.Random, lease_s: float, hands: int, kills: float) -> list[Order]:
     """A handful of changes of each owner; most of what is asked for is possible when it is asked for."""
-    orders = []
+    orders, lasts = [], LEASES * lease_s
     for owner in range(OWNERS):
         made, ended = [0], set[int]()
         for at in sorted(chance.uniform(0.02, 0.85) * lasts for _ in range(chance.randint(3, 7))):
@@ -106,7 +109,7 @@ def _orders(chance: random.Random, lasts: float, lease_s: float, hands: int) -> 
                 if verb in ("revoke", "delete", "regenerate"):
                     ended.add(chosen)
             killed = None
-            if chance.random() < 0.08:
+            if chance.random() < kills:
                 killed = chance.choice([chance.uniform(0, 0.04), chance.uniform(0, lease_s)])
             orders.append(Order(at, chance.randrange(hands), owner, verb, text, successor, killed))
     return sorted(orders, key=lambda order: order.at)
@@ -136,12 +139,18 @@ def _fault(chance: random.Random, kind: str, lease_s: float, members: list[str])
     return Fault(at, long, kind, whom, amount)
 
 
-def plan(seed: int, lease_s: float, *, kinds: tuple[str, ...] = FAULTS, nodes: int = 4, hands: int = 2) -> Plan:
-    """The schedule of *seed*, with faults of these *kinds*. *lease_s*: faults last about as long as a lease."""
-    chance = random.Random(seed)
-    lasts = LEASES * lease_s
-    members = [f"node{number}" for number in range(nodes)] + [f"hand{number}" for number in range(hands)]
-    orders = _orders(chance, lasts, lease_s, hands)
-    drawn = [chance.choice(kinds) for _ in range(chance.choice([1, 1, 2, 2, 3]))]
-    faults = [_fault(chance, kind, lease_s, members) for kind in drawn]
-    return Plan(seed, lasts, tuple(orders), tuple(sorted(faults, key=lambda fault: fault.at)))
+def faults(chance: random.Random, kinds: tuple[str, ...], lease_s: float, members: list[str]) -> list[Fault]:
+    """One to three faults of these *kinds*, for a schedule of ``LEASES`` leases."""
+    return [_fault(chance, chance.choice(kinds), lease_s, members) for _ in range(chance.choice([1, 1, 2, 2, 3]))]
+
+
+def plan(seed: int, lease_s: float, *, kinds: tuple[str, ...] = FAULTS, kills: float = KILLS) -> Plan:
+    """The schedule of *seed*, with faults of these *kinds*. *lease_s*: faults last about as long as a lease.
+
+    *kills*: at how large a part of its changes a hand is killed.
+    """
+    chance, lasts = random.Random(seed), LEASES * lease_s
+    members = [f"node{number}" for number in range(NODES)] + [f"hand{number}" for number in range(HANDS)]
+    orders = _orders(chance, lease_s, HANDS, kills)
+    wrong = faults(chance, kinds, lease_s, members)
+    return Plan(seed, lasts, tuple(orders), tuple(sorted(wrong, key=lambda fault: fault.at)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -99,7 +99,7 @@ class Runner:
             node.begin = begin
             node.do(ANSWER_S, do="begin", **begin)
         self._act(run, time.monotonic())
-        self._heal()
+        self.heal()
         for node in cluster.nodes:
             node.tell(do="rest")
         for node in cluster.nodes:
@@ -134,18 +134,22 @@ class Runner:
         again = SimpleQueue[Order]()
         pool = ThreadPoolExecutor(len(self.cluster.hands), thread_name_prefix="hands")
         hands = [pool.submit(self._hand, run, number, began, again) for number in range(len(self.cluster.hands))]
-        moments: list[tuple[float, Callable[[], None]]] = []
-        for fault in run.plan.faults:
-            begin, end = self._fault(fault)
-            moments += [(fault.at, begin), (min(run.plan.lasts, fault.at + fault.lasts), end)]
-        for at, action in sorted(moments, key=lambda moment: moment[0]):
-            time.sleep(max(0.0, began + at - time.monotonic()))
-            action()
-        time.sleep(max(0.0, began + run.plan.lasts - time.monotonic()))
-        self._mend()
+        self.suffer(run.plan.faults, began, run.plan.lasts)
         for hand in hands:
             hand.result(2 * ANSWER_S)
         pool.shutdown()
+
+    def suffer(self, faults: Sequence[Fault], began: float, lasts: float) -> None:
+        """All *faults* at their times, since *began*; after so long no fault is left, but for who is dead."""
+        moments: list[tuple[float, Callable[[], None]]] = []
+        for fault in faults:
+            begin, end = self.fault(fault)
+            moments += [(fault.at, begin), (min(lasts, fault.at + fault.lasts), end)]
+        for at, action in sorted(moments, key=lambda moment: moment[0]):
+            time.sleep(max(0.0, began + at - time.monotonic()))
+            action()
+        time.sleep(max(0.0, began + lasts - time.monotonic()))
+        self.mend()
 
     def _hand(self, run: Run, number: int, began: float, again: SimpleQueue[Order]) -> None:
         """What one hand does in a schedule; and what the other was killed at."""
@@ -163,8 +167,8 @@ class Runner:
             if made is None:
                 return
             run.made.append(made)
-            if made.outcome == "unknown" and order.verb not in ("issue", "regenerate"):
-                again.put(Order(0, order.hand, order.owner, order.verb, order.text))
+            if made.outcome == "unknown" and order.at and order.verb not in ("issue", "regenerate"):
+                again.put(Order(0.0, order.hand, order.owner, order.verb, order.text))  # once
 
     def _make(self, plan: Plan, number: int, order: Order) -> Made | None:
         """Let hand *number* carry out *order*; None where it cannot be told."""
@@ -195,11 +199,11 @@ class Runner:
         change = Change(change.verb, change.text, change.successor, answer["began"], ended)
         return Made(order, change, answer["outcome"], answer["detail"])
 
-    def _fault(self, fault: Fault) -> tuple[Callable[[], None], Callable[[], None]]:
+    def fault(self, fault: Fault) -> tuple[Callable[[], None], Callable[[], None]]:
         """What begins *fault*, and what ends it."""
         cluster = self.cluster
         members = [cluster.members[name] for name in fault.members]
-        ways = [member.way for member in members]
+        ways = [way for member in members for way in member.ways]
 
         def of_all(*acts: Callable[[], object]) -> Callable[[], None]:
             def all_of_them() -> None:
@@ -231,6 +235,8 @@ class Runner:
                 return of_all(*(way.reset for way in ways)), of_all(*(way.reset for way in ways))
             case "refuse":
                 return of_all(*(way.refuse for way in ways), *(way.reset for way in ways)), heal
+            case "empty":
+                return cluster.empty_counters, of_all()
             case "restart":
                 return cluster.postgres.stop, cluster.start_database
             case "server clock":
@@ -242,15 +248,16 @@ class Runner:
                     of_all(*(lambda m=member: _hook(m, name, 0.0) for member in members)),
                 )
 
-    def _mend(self) -> None:
+    def mend(self) -> None:
         """No fault is left, but for who is dead."""
         self.cluster.start_database()
-        self.cluster.proxy.heal()
+        for proxy in self.cluster.proxies:
+            proxy.heal()
         for member in self.cluster.members.values():
             member.signal(signal.SIGCONT)
         self.cluster.set_clock(0)
 
-    def _heal(self) -> None:
+    def heal(self) -> None:
         """All members live and are ready."""
         for member in self.cluster.members.values():
             if not member.lives_now():

@@ -53,8 +53,8 @@ def stop(node: Member) -> Callable[[], None]:
 
 def cut_off(node: Member) -> Callable[[], None]:
     """Cut it off; what heals that."""
-    node.way.partition()
-    return node.way.heal
+    node.ways[0].partition()
+    return node.ways[0].heal
 
 
 def kill(node: Member) -> Callable[[], None]:

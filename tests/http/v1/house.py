@@ -6,7 +6,7 @@ import itertools
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from threading import Lock
+from threading import Event
 from typing import Any
 
 import httpx2
@@ -52,9 +52,7 @@ class House:
         self._numbers = itertools.count(1)
         self.commits = 0
         """How often something was committed."""
-        self._turn = Lock()
         event.listen(self.app.store.engine, "commit", self._count)
-        event.listen(self.app.store.engine, "begin", self._wait, insert=True)
 
     def name(self, kind: str = "u") -> str:
         """An id that nobody has yet."""
@@ -115,11 +113,6 @@ class House:
     def _count(self, connection: Connection) -> None:
         self.commits += bool(connection.get_execution_options().get("limen_writes"))
 
-    def _wait(self, connection: Connection) -> None:
-        if connection.get_execution_options().get("limen_writes"):
-            with self._turn:
-                pass
-
     @contextmanager
     def writing(self) -> Iterator[None]:
         """Within, somebody writes, and takes their time: whoever wants to write here waits."""
@@ -134,12 +127,20 @@ class House:
     @contextmanager
     def waiting(self) -> Iterator[None]:
         """Within, whoever wants to write here waits for the turn; who does elsewhere, does not."""
-        if self.app.store.epoch is not None:
-            with self.app.store.epoch._thread_lock:
+        turn, let = self.app.store.turn, Event()
+
+        @contextmanager
+        def late() -> Iterator[None]:
+            let.wait(30)
+            with turn():
                 yield
-            return
-        with self._turn:
+
+        self.app.store.turn = late  # type: ignore[method-assign]
+        try:
             yield
+        finally:
+            let.set()
+            self.app.store.turn = turn  # type: ignore[method-assign]
 
     @contextmanager
     def down(self) -> Iterator[None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import httpx2
@@ -217,8 +218,13 @@ async def test_the_database_cannot_be_read(house: House, staff: Caller) -> None:
     await staff.get("/owners")
     with house.down():
         answer = await staff("GET", "/owners")
-        assert (answer.status_code, answer.json()["code"]) == (503, "store_down" if house.on_one_host else "unavailable")
-    assert await house.soon(staff)
+        said = "store_down" if house.app.settings.on_one_host else "unavailable"  # the request cannot be counted either
+        assert (answer.status_code, answer.json()["code"]) == (503, said)
+    for _ in range(100):
+        if (await staff("GET", "/owners")).status_code == 200:
+            return
+        await asyncio.sleep(0.05)
+    pytest.fail("it does not come back")
 
 
 async def test_the_limit_of_a_key(house: House, staff: Caller) -> None:
@@ -281,8 +287,7 @@ async def test_a_key_that_is_sent_where_none_belongs_is_repeated_nowhere(house: 
     for answer in answers:
         assert text[17:] not in answer.text, answer.text
     drain(house.app)
-    for path in house.path.parent.rglob("*"):
-        assert not path.is_file() or text[17:].encode() not in path.read_bytes(), path
+    assert [name for name, content in house.kept().items() if text[17:].encode() in content] == []
 
 
 async def test_a_literal_address_answers_its_own_methods_alone(staff: Caller) -> None:

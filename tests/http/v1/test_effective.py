@@ -7,9 +7,12 @@ import pytest
 from limen.core.profile import BUILT_IN
 from tests.http.v1.house import PROFILE, Caller, House
 
+pytestmark = pytest.mark.sqlite  # over hosts: tests/cluster
+
 
 @pytest.mark.req("R69")
 @pytest.mark.parametrize("headers", [{}, {"Prefer": "respond-async"}], ids=["waiting", "not waiting"])
+@pytest.mark.sqlite
 async def test_on_one_host_a_write_holds_at_once(house: House, staff: Caller, headers: dict[str, str]) -> None:
     key = house.key(house.user()).key.key
     for call, status in (("deactivate", 200), ("reactivate", 200), ("revoke", 200), ("revoke", 200)):
@@ -34,6 +37,7 @@ def test_the_document_says_so_of_every_write(house: House) -> None:
         assert "Prefer" in {each["name"] for each in calls[name]["parameters"]}, name
 
 
+@pytest.mark.sqlite
 async def test_on_one_host_there_are_no_nodes(house: House, staff: Caller) -> None:
     house.app.gate(BUILT_IN)
     assert await staff.get("/nodes") == {"items": [], "next": None}

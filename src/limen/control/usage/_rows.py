@@ -5,7 +5,21 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, TypedDict
 
-from sqlalchemy import Boolean, Connection, Double, Row, bindparam, case, delete, func, select, tuple_, update
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Connection,
+    Double,
+    Row,
+    bindparam,
+    case,
+    cast,
+    delete,
+    func,
+    select,
+    tuple_,
+    update,
+)
 
 from limen.core.verdict import OK, SHADOWED
 from limen.db.tables import disregards, journal_marks, keys, outcomes, readings, refusals
@@ -121,7 +135,7 @@ def refusals_page(connection: Connection, *, since: float, api: str, limit: int,
     *shadow*: instead, what shadow limits would have refused. It is counted in the same table, by limit.
     """
     which = (refusals.c.api, refusals.c.code, refusals.c.prefix, refusals.c.block)
-    count = func.sum(refusals.c.count)
+    count = cast(func.sum(refusals.c.count), BigInteger)  # PostgreSQL adds them up as decimal numbers
     statement = (
         select(
             *which,
