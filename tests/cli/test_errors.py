@@ -120,7 +120,7 @@ def test_a_broken_installation_is_named_by_every_command(limen, broken) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "allowed"),
     [
-        ("LIMEN_DATABASE_URL", "postgresql://localhost/limen", "sqlite:///FILE"),
+        ("LIMEN_DATABASE_URL", "mysql://localhost/limen", "sqlite:///FILE"),
         ("LIMEN_LISTEN", "everywhere", "HOST:PORT"),
         ("LIMEN_SEGMENTS", "many", "2 to 65,536"),
         ("LIMEN_SURPRISE", "", "settings.md"),

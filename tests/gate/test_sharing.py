@@ -75,7 +75,7 @@ def test_a_crowd_asks_for_one_share_and_everybody_is_answered() -> None:
         slow.goes.set()
         assert all(future.result(30)[0] for future in futures)
         held = slow.kept["allowance/600", b"a"].window.used - 200
-        assert 0 <= held <= 300
+        assert 0 <= held <= WIDE.count // 2  # how much one call grants at most; a busy machine looks like a fast caller
     assert slow.kept["allowance/600", b"a"].window.used == 200, "what was held went back when it closed"
 
 
