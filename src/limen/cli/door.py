@@ -49,7 +49,7 @@ class Door(TyperGroup):
             return super().main(given, prog_name, complete_var, False, windows_expand_args, **extra)
         try:
             code = super().main(given, "limen", complete_var, False, windows_expand_args, **extra) or DONE
-        except Exception as error:
+        except Exception as error:  # the last door: whatever it is becomes words and an exit code
             code = _fail(error, as_json="--json" in given)
         sys.exit(code)
 

@@ -142,7 +142,7 @@ class Node:
                 while not self._closing.is_set():
                     if self._hints.heard(HEARD_S):
                         self.hint()
-            except Exception as error:
+            except Exception as error:  # whatever it is: a hint that is lost costs time alone
                 _log.debug("no hints for now: %s", error)
             hints, self._hints = self._hints, None
             if hints is not None:

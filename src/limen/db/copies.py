@@ -47,7 +47,7 @@ def mark(copy: Path, made_at: float) -> None:
     with _errors_of(copy), closing(sqlite3.connect(copy)) as made, made:
         made.execute(f"create table if not exists {MARK} (made_at double not null)")
         made.execute(f"delete from {MARK}")  # noqa: S608 - a name of our own
-        made.execute(f"insert into {MARK} values (?)", (made_at,))  # noqa: S608
+        made.execute(f"insert into {MARK} values (?)", (made_at,))  # noqa: S608 - as above
 
 
 def made_at(connection: Connection) -> float | None:

@@ -59,7 +59,7 @@ def work(app: App, rota: Rota | None = None) -> Round:
             for count in batches(app):
                 drained += count
                 rota.do(app)  # in between: draining may take minutes, and the audit's chain is to keep up
-        except Exception as error:
+        except Exception as error:  # told with the round; the chores go on
             failed["drain"] = error
         if not isinstance(failed.get("drain"), StoreDown):
             rota.do(app)

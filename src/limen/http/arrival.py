@@ -135,7 +135,7 @@ class Arriving:
         except ProblemError as error:
             again = ((b"retry-after", b"1"),) if error.problem.status == 503 else ()
             await problem(answer, error.problem.code, error.detail, again, **error.extra)
-        except Exception:
+        except Exception:  # a bug of ours: logged, and answered with 500
             _log.exception("a route broke")
             if answer.begun:
                 raise

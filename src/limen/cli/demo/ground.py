@@ -13,6 +13,7 @@ import subprocess
 import sys
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -159,7 +160,7 @@ class Ground:
         served = [(self._serve_example(processes, each, addresses[each]), addresses[each]) for each in EXAMPLES]
         server.wait_for(lambda: answers(at.gate, "/readyz") and answers(at.public, "/readyz"))
         for example, address in served:
-            example.wait_for(lambda address=address: answers(address, "/openapi.json"))  # type: ignore[misc]
+            example.wait_for(partial(answers, address, "/openapi.json"))
         return at
 
     def _serve_limen(self, processes: Processes, at: Addresses) -> Process:
