@@ -160,4 +160,4 @@ def test_a_change_is_linked_within_a_second_while_a_worker_runs(installation: Ap
             took.append(time.monotonic() - began)
     finally:
         drainer.stop()
-    assert sorted(took)[1] < 1.0, took  # the median: another program may have had the machine for a moment
+    assert max(took) < 1.0, took
