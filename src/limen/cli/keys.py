@@ -12,7 +12,22 @@ from limen.cli import read, show
 from limen.cli.archive import wake_restored
 from limen.cli.door import confirm, opened
 from limen.cli.filters import Filter, filtered
-from limen.cli.options import ApiName, AsJson, KeyId, OwnerId, Yes, examples, group
+from limen.cli.options import (
+    Addresses,
+    ApiName,
+    AsJson,
+    Environment,
+    ExpiresAt,
+    KeyClass,
+    KeyId,
+    KeyName,
+    Origins,
+    OwnerId,
+    Pin,
+    Yes,
+    examples,
+    group,
+)
 from limen.control import apis, keys, terms
 from limen.core.plain import plain
 from limen.db.transaction import Tx
@@ -35,34 +50,20 @@ def issue(
     api: ApiName,
     owner: OwnerId,
     *,
-    name: Annotated[str, typer.Option("--name", metavar="NAME", help="What the key is for: 1 to 100 characters.")],
-    key_class: Annotated[
-        str, typer.Option("--class", metavar="CLASS", help="A class of the API's profile.")
-    ] = "secret",
-    environment: Annotated[
-        str, typer.Option("--environment", metavar="ENVIRONMENT", help="live or test, as the class has them.")
-    ] = "live",
+    name: KeyName,
+    key_class: KeyClass = "secret",
+    environment: Environment = "live",
     scope: Annotated[
         list[str] | None,
         typer.Option("--scope", metavar="SCOPE", help="One scope; may be repeated. Default: the class's."),
     ] = None,
-    expires_at: Annotated[
-        str, typer.Option("--expires-at", metavar="DATE", help="2027-06-26 (midnight UTC) or 2027-06-26T12:00:00Z.")
-    ] = "",
+    expires_at: ExpiresAt = "",
     expires_in: Annotated[
         str, typer.Option("--expires-in", metavar="DURATION", help="'90 d', '24 h' (units: s, min, h, d).")
     ] = "",
-    origin: Annotated[
-        list[str] | None, typer.Option("--origin", metavar="ORIGIN", help="Only from this web origin; may be repeated.")
-    ] = None,
-    address: Annotated[
-        list[str] | None,
-        typer.Option("--address", metavar="RANGE", help="Only from this address range; may be repeated."),
-    ] = None,
-    pin: Annotated[
-        str,
-        typer.Option("--pin", metavar="VERSION", help="What a request without a version is for. Default: the newest."),
-    ] = "",
+    origin: Origins = None,
+    address: Addresses = None,
+    pin: Pin = "",
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:

@@ -13,6 +13,25 @@ OwnerId = Annotated[str, typer.Argument(metavar="OWNER", help="The owner's id.")
 KeyId = Annotated[
     str, typer.Argument(metavar="KEY", help="The key's 12-character id; '-': read a whole key from standard input.")
 ]
+KeyName = Annotated[str, typer.Option("--name", metavar="NAME", help="What the key is for: 1 to 100 characters.")]
+KeyClass = Annotated[str, typer.Option("--class", metavar="CLASS", help="A class of the API's profile.")]
+Environment = Annotated[
+    str, typer.Option("--environment", metavar="ENVIRONMENT", help="live or test, as the class has them.")
+]
+ExpiresAt = Annotated[
+    str, typer.Option("--expires-at", metavar="DATE", help="2027-06-26 (midnight UTC) or 2027-06-26T12:00:00Z.")
+]
+Origins = Annotated[
+    list[str] | None, typer.Option("--origin", metavar="ORIGIN", help="Only from this web origin; may be repeated.")
+]
+Addresses = Annotated[
+    list[str] | None,
+    typer.Option("--address", metavar="RANGE", help="Only from this address range; may be repeated."),
+]
+Pin = Annotated[
+    str,
+    typer.Option("--pin", metavar="VERSION", help="What a request without a version is for. Default: the newest."),
+]
 ProfileFile = Annotated[str, typer.Argument(metavar="FILE", help="A profile's file, or the name of a shipped profile.")]
 
 

@@ -11,7 +11,21 @@ import typer
 from limen.cli import read, show
 from limen.cli.door import opened
 from limen.cli.keys import ask_for_the_slot, hand_out
-from limen.cli.options import ApiName, AsJson, OwnerId, Yes, examples, group
+from limen.cli.options import (
+    Addresses,
+    ApiName,
+    AsJson,
+    Environment,
+    ExpiresAt,
+    KeyClass,
+    KeyName,
+    Origins,
+    OwnerId,
+    Pin,
+    Yes,
+    examples,
+    group,
+)
 from limen.control import requests
 from limen.db.transaction import Tx
 
@@ -42,7 +56,7 @@ def ask(
     api: ApiName,
     owner: OwnerId,
     *,
-    name: Annotated[str, typer.Option("--name", metavar="NAME", help="What the key is for: 1 to 100 characters.")],
+    name: KeyName,
     use_case: Annotated[
         str, typer.Option("--use-case", metavar="TEXT", help="What it will be used for: 1 to 2,000 characters.")
     ],
@@ -50,26 +64,12 @@ def ask(
         list[str],
         typer.Option("--scope", metavar="SCOPE=REASON", help="A scope, and why it is needed; may be repeated."),
     ],
-    key_class: Annotated[
-        str, typer.Option("--class", metavar="CLASS", help="A class of the API's profile.")
-    ] = "secret",
-    environment: Annotated[
-        str, typer.Option("--environment", metavar="ENVIRONMENT", help="live or test, as the class has them.")
-    ] = "live",
-    expires_at: Annotated[
-        str, typer.Option("--expires-at", metavar="DATE", help="2027-06-26 (midnight UTC) or 2027-06-26T12:00:00Z.")
-    ] = "",
-    origin: Annotated[
-        list[str] | None, typer.Option("--origin", metavar="ORIGIN", help="Only from this web origin; may be repeated.")
-    ] = None,
-    address: Annotated[
-        list[str] | None,
-        typer.Option("--address", metavar="RANGE", help="Only from this address range; may be repeated."),
-    ] = None,
-    pin: Annotated[
-        str,
-        typer.Option("--pin", metavar="VERSION", help="What a request without a version is for. Default: the newest."),
-    ] = "",
+    key_class: KeyClass = "secret",
+    environment: Environment = "live",
+    expires_at: ExpiresAt = "",
+    origin: Origins = None,
+    address: Addresses = None,
+    pin: Pin = "",
     as_json: AsJson = False,
 ) -> None:
     """Ask for a key on an owner's behalf, with a reason for each scope.
