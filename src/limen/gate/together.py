@@ -50,7 +50,8 @@ class Together:
         self._path = folder / f"gate-{api}.lock"
         self._bell_path = folder / f"gate-{api}.bell"
         self._told: Callable[[Counters], None] = lambda _: None
-        self._windows = HostWindows(folder / "windows", api)
+        self._folder, self._api = folder / "windows", api
+        self._windows: HostWindows | None = None
         self._shared: SharedCounters | None = None
         self._alone: MemoryCounters | None = None
         self._processes = 2
@@ -61,7 +62,7 @@ class Together:
             self._enter(folder / f"gate-{api}.door")
         except BaseException:
             os.close(self._lock)
-            self._windows.close()
+            self._close_file()
             raise
         self._thread = Thread(target=self._watch, name="limen-together", daemon=True)
         self._thread.start()
@@ -88,7 +89,8 @@ class Together:
                     raise HeldAlone(self._holders())
                 sleep(0.002)
             if self._locks(fcntl.LOCK_EX):
-                self._alone = MemoryCounters(_Before(self._windows.left()))
+                left = self._file().left() if (self._folder / self._api).exists() else {}
+                self._alone = MemoryCounters(_Before(left))
                 self._listen()
             else:
                 self._ring_until_shared()
@@ -123,8 +125,18 @@ class Together:
                     os.close(bell)
             sleep(0.005)
 
+    def _file(self) -> HostWindows:
+        """The host's file, made when it is first needed: who is alone starts on a full disk too."""
+        if self._windows is None:
+            self._windows = HostWindows(self._folder, self._api)
+        return self._windows
+
+    def _close_file(self) -> None:
+        if self._windows is not None:
+            self._windows.close()
+
     def _sharing(self) -> SharedCounters:
-        windows = self._windows
+        windows = self._file()
         windows.live()
         return SharedCounters(
             windows, processes=lambda: self._processes, at_once=windows.decide, clock=boottime, drift=0.0
@@ -150,7 +162,7 @@ class Together:
                     return
         while not self._ended.wait(ROUND_S):
             with suppress(AuthorityGone):  # it is in use, or gone: the next round
-                self._processes = self._windows.live()
+                self._processes = self._file().live()
             if self._shared is not None:
                 self._shared.give_back()
 
@@ -160,7 +172,7 @@ class Together:
         assert alone is not None  # noqa: S101
         try:
             shared = self._sharing()
-            alone.hand_over(self._windows.put, shared)
+            alone.hand_over(self._file().put, shared)
         except (AuthorityGone, OSError) as error:
             _log.warning("the windows of %s cannot be handed over: %s", self._path.stem, error)
             return False
@@ -180,14 +192,15 @@ class Together:
             self._shared.close()
         elif self._alone is not None:
             with suppress(AuthorityGone, OSError):
-                self._alone.hand_over(self._windows.put, MemoryCounters())
-            self._windows.close()
+                self._alone.hand_over(self._file().put, MemoryCounters())
+            self._close_file()
         fcntl.flock(self._lock, fcntl.LOCK_UN)  # closing is not enough: a child forked meanwhile has it open too
         self._let_go()
 
     def abandon(self) -> None:
         """In a forked child: let go of what is the parent's, without a word to it."""
-        self._windows.abandon()
+        if self._windows is not None:
+            self._windows.abandon()
         self._let_go()
 
     def _let_go(self) -> None:
