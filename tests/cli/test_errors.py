@@ -67,6 +67,7 @@ def state_unreadable(limen) -> None:
 def of_a_later_release(limen) -> None:
     with sqlite3.connect(limen.database) as connection:
         connection.execute("update alembic_version set version_num = '9999'")
+        connection.execute("update compatibility set oldest = '9999'")
     connection.close()
 
 

@@ -80,21 +80,27 @@ def test_a_worker_says_why_it_cannot_drain_and_goes_on_when_it_can(limen) -> Non
     assert limen.json("worker", "--once") == {"drained": 0}
 
 
-@pytest.mark.parametrize(("words", "worker"), [((), True), (("--no-worker",), False)])
-def test_serve_hands_over_to_the_server(limen, monkeypatch: pytest.MonkeyPatch, words, worker: bool) -> None:
+@pytest.mark.parametrize(
+    ("words", "workers", "worker"), [((), 1, True), (("--no-worker",), 1, False), (("--workers", "4"), 4, True)]
+)
+def test_serve_hands_over_to_the_server(
+    limen, monkeypatch: pytest.MonkeyPatch, words, workers: int, worker: bool
+) -> None:
     from limen import server
 
     asked = []
-    monkeypatch.setattr(server, "run", lambda settings, *, worker: asked.append((settings, worker)) or 0)
+    monkeypatch.setattr(server, "run", lambda settings, **how: asked.append((settings, how)) or 0)
     result = limen("serve", *words)
-    assert [(settings.database_path, flag) for settings, flag in asked] == [(limen.database, worker)]
+    assert [(settings.database_path, how) for settings, how in asked] == [
+        (limen.database, {"workers": workers, "worker": worker})
+    ]
     assert "127.0.0.1:8401" in result.stderr
 
 
 def test_serve_fails_when_a_listener_does(limen, monkeypatch: pytest.MonkeyPatch) -> None:
     from limen import server
 
-    monkeypatch.setattr(server, "run", lambda settings, *, worker: 1)
+    monkeypatch.setattr(server, "run", lambda settings, **how: 1)
     assert "on its own" in limen("serve", expect=3).stderr
     assert limen.problem("serve", expect=3)["code"] == "unavailable"
 

@@ -101,31 +101,37 @@ def _die() -> None:
 
 def _die_at(point: str, batch: int) -> None:
     """Let this process die at *point* of the transaction number *batch*, or of a segment's end after that."""
-    whole, seen = App.note, 0
+    seen = within = 0
 
-    def act(self: App, verb: Callable[..., Any], *args: Any, **named: Any) -> Any:
-        nonlocal seen
-        seen += 1
-        if seen < batch:
-            return whole(self, verb, *args, **named)
-        if verb is usage.unseal:
-            if point == "segment gone":
+    def dying_in(whole: Callable[..., Any]) -> Callable[..., Any]:
+        def act(self: App, verb: Callable[..., Any], *args: Any, **named: Any) -> Any:
+            nonlocal seen, within
+            seen += not within
+            if within or seen < batch:
+                return whole(self, verb, *args, **named)
+            if verb is usage.unseal:
+                if point == "segment gone":
+                    _die()
+            elif point == "before":
                 _die()
-        elif point == "before":
-            _die()
-        elif point == "written":
+            elif point == "written":
 
-            def dying(*given: Any, **how: Any) -> None:
-                verb(*given, **how)
+                def dying(*given: Any, **how: Any) -> None:
+                    verb(*given, **how)
+                    _die()
+
+                return whole(self, dying, *args, **named)
+            within += 1  # what is noted may be done as a change
+            result = whole(self, verb, *args, **named)
+            within -= 1
+            if point == "committed":
                 _die()
+            return result
 
-            return whole(self, dying, *args, **named)
-        result = whole(self, verb, *args, **named)
-        if point == "committed":
-            _die()
-        return result
+        return act
 
-    App.note = act  # type: ignore[method-assign]
+    App.change = dying_in(App.change)  # type: ignore[method-assign]
+    App.note = dying_in(App.note)  # type: ignore[method-assign]
 
 
 def _mark_first() -> None:
