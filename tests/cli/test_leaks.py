@@ -100,7 +100,7 @@ def test_the_inspector_says_what_is_wrong_with_a_text_and_never_shows_it(limen) 
 @pytest.mark.req("R100", "R101", "R103")
 def test_what_was_refused_and_who_went_on_is_listed(limen, monkeypatch: pytest.MonkeyPatch) -> None:
     from limen.app import App
-    from limen.control import usage
+    from limen.control import recording
     from limen.core.usage import Decided, Tally
     from limen.settings import read_settings
 
@@ -116,7 +116,7 @@ def test_what_was_refused_and_who_went_on_is_listed(limen, monkeypatch: pytest.M
         Tally(int(now // 60), "credential_invalid", "fvak_", "192.0.2.0/24", 5),
         Tally(int(now // 60), "limit_shadow", "shadow allowance/60", "", 3),
     ]
-    app.act(usage.record, "segment", 1, api="creator", incarnation=7, entries=[*entries, *counted])
+    app.act(recording.record, "segment", 1, api="creator", incarnation=7, entries=[*entries, *counted])
     app.close()
     assert [each["code"] for each in limen.json("usage", "list", "--code", "scope_missing")] == ["scope_missing"]
     assert len(limen.json("usage", "list", "--key", key, "--owner", "u1", "--api", "creator")) == 4

@@ -13,7 +13,7 @@ from sqlalchemy import event, text
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from limen.app import App
-from limen.control import apis, audit, batches, expiry, keys, leaks, measures, owners, terms, usage, versions
+from limen.control import apis, audit, batches, expiry, keys, leaks, measures, owners, recording, terms, versions
 from limen.core.limits import Limit
 from limen.core.problems import StoreDown
 from limen.core.usage import Decided, Outcome, Tally
@@ -86,7 +86,7 @@ def _disregarding(desk: Desk) -> Done:
     refused = [
         Decided(n, desk.now, place, "limit_exceeded", "GET", "getCurrentUser", OLD, "/users/me") for n in range(1, 25)
     ]
-    return _do(usage.record, "segment", 100, api="creator", incarnation=7, entries=refused)
+    return _do(recording.record, "segment", 100, api="creator", incarnation=7, entries=refused)
 
 
 def _sunset(desk: Desk) -> Done:
@@ -156,7 +156,7 @@ def _record(desk: Desk) -> Done:
         Outcome(7, 1, 200, desk.now),
         Tally(int(desk.now // 60), "credential_malformed", "", "192.0.2.0/24", 3),
     )
-    return _do(usage.record, "segment", 100, api="creator", incarnation=7, entries=entries)
+    return _do(recording.record, "segment", 100, api="creator", incarnation=7, entries=entries)
 
 
 def _much_later(desk: Desk) -> Done:

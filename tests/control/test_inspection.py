@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from limen.control import apis, inspection, keys, leaks, measures, owners, usage, versions
+from limen.control import apis, inspection, keys, leaks, measures, owners, recording, versions
 from limen.control.inspection import Inspection, Presented, Wish
 from limen.control.inspection.words import WHAT_TO_DO
 from limen.control.measures import Target
@@ -285,7 +285,7 @@ def test_that_it_leaked_and_goes_on_inside_retry_after_is_told(
     desk.act(leaks.report, [leaks.Leak(key.key.key, "")], source="a test")
     place = key.key.key.encode()
     entries = [Decided(n, desk.now + n, place, "limit_exceeded", "GET", "getCurrentUser", OLD, "/") for n in (1, 2, 3)]
-    desk.act(usage.record, "segment", 1, api="creator", incarnation=7, entries=entries)
+    desk.act(recording.record, "segment", 1, api="creator", incarnation=7, entries=entries)
     found = of_text(desk, key.text)
     assert found.key is not None
     assert (found.key.leaked_at, found.limited_at, found.disregards) == (desk.now, desk.now + 1, 2)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from limen.control import usage
+from limen.control import recording, usage
 from limen.core.usage import Decided
 from limen.db import partitions
 from limen.drain import work
@@ -30,7 +30,7 @@ def _read(desk: Desk, *moments: float, segment: str = "a", first: int = 1) -> No
         Decided(number, at, b"locator", "ok", "GET", "getSelf", "2025-06-26", "/users/me")
         for number, at in enumerate(moments, first)
     ]
-    desk.act(usage.record, segment, 64 + first, api="creator", incarnation=7, entries=entries)
+    desk.act(recording.record, segment, 64 + first, api="creator", incarnation=7, entries=entries)
 
 
 def _lie(desk: Desk) -> dict[str, int]:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from limen.control import usage
-from limen.control.usage.signals import TOLD_AT
+from limen.control import recording, usage
+from limen.control.recording.disregard import TOLD_AT
 from limen.core.usage import Decided, Tally
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Journal:
             self.desk.now += after_s
             place = key.key.key.encode()
             entries.append(Decided(self.number, self.desk.now, place, code, "GET", "getCurrentUser", "", "/users/me"))
-        self.desk.act(usage.record, "segment", self.number, api="creator", incarnation=7, entries=entries)
+        self.desk.act(recording.record, "segment", self.number, api="creator", incarnation=7, entries=entries)
 
     def counts(self) -> list[int]:
         """What was counted, hour by hour, the newest first."""
@@ -138,7 +138,7 @@ def test_refusals_of_strangers_are_added_up_the_most_first(desk: Desk, creator: 
         Tally(minute, "credential_malformed", "", "192.0.2.0/24", 10),
         Tally(minute, "credential_invalid", "fvak_", "2001:db8::/48", 1),
     ]
-    desk.act(usage.record, "segment", 1, api="creator", incarnation=7, entries=entries)
+    desk.act(recording.record, "segment", 1, api="creator", incarnation=7, entries=entries)
     most, second, third = desk.ask(usage.refusals, since=desk.now - 3600)
     assert (most.code, most.count) == ("credential_malformed", 10)
     assert (second.api, second.prefix, second.block, second.count) == ("creator", "fvak_", "192.0.2.0/24", 9)
@@ -155,7 +155,7 @@ def test_what_shadow_limits_would_have_refused_is_told_apart(desk: Desk, creator
         Tally(minute, "limit_shadow", "shadow allowance/60", "", 7),
         Tally(minute, "credential_invalid", "fvak_", "", 1),
     ]
-    desk.act(usage.record, "segment", 1, api="creator", incarnation=7, entries=entries)
+    desk.act(recording.record, "segment", 1, api="creator", incarnation=7, entries=entries)
     assert [found.code for found in desk.ask(usage.refusals)] == ["credential_invalid"]
     assert [(found.prefix, found.count) for found in desk.ask(usage.refusals, shadow=True)] == [
         ("shadow allowance/60", 7)

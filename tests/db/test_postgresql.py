@@ -17,7 +17,7 @@ import pytest
 from sqlalchemy import text
 
 from limen.app import App
-from limen.control import apis, keys, owners, usage
+from limen.control import apis, keys, owners, recording, usage
 from limen.core.people import Actor
 from limen.core.problems import ProblemError, StoreDown
 from limen.core.usage import Decided, Tally
@@ -321,7 +321,7 @@ def _decided(place: bytes, number: int = 1, code: str = "ok") -> Decided:
 
 
 def _note(app: App, *entries: Any, offset: int = 100) -> None:
-    app.note(usage.record, "segment", offset, api="creator", incarnation=7, entries=entries, actor=WORKER)
+    app.note(recording.record, "segment", offset, api="creator", incarnation=7, entries=entries, actor=WORKER)
 
 
 def test_readings_are_written_while_somebody_writes_and_hold_nobody_up(
@@ -336,7 +336,7 @@ def test_readings_are_written_while_somebody_writes_and_hold_nobody_up(
         with app.reading() as reader:
             assert len(usage.listed(reader)) == 1
     with app.store.beside(app._tx(WORKER)) as tx, _within(5):
-        usage.record(tx, "segment", 200, api="creator", incarnation=7, entries=(_decided(place, 2),))
+        recording.record(tx, "segment", 200, api="creator", incarnation=7, entries=(_decided(place, 2),))
         app.act(owners.restore, "u-2")
     with app.reading() as reader:
         assert len(usage.listed(reader)) == 2
@@ -373,7 +373,7 @@ def test_who_writes_beside_gives_way_to_a_verb_that_has_the_row(app: App) -> Non
         hand.execute("begin")
         hand.execute("update keys set name = 'x'")
         with _within(3), pytest.raises(TurnNeeded), app.store.beside(app._tx(WORKER)) as tx:
-            usage.record(tx, "segment", 100, api="creator", incarnation=7, entries=(_decided(place),))
+            recording.record(tx, "segment", 100, api="creator", incarnation=7, entries=(_decided(place),))
         with ThreadPoolExecutor(1) as pool:
             waits = pool.submit(_note, app, _decided(place))
             time.sleep(1)

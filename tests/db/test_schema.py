@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+REVISIONS = [f"{number:04}" for number in range(1, int(schema.HEAD) + 1)]
+
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
@@ -48,7 +50,7 @@ def _schema(folder: Path) -> dict[tuple[str, str], str]:
 
 def test_migrations_lead_to_the_schema_on_the_page(store: Store, tmp_path: Path) -> None:
     """Alembic's batch mode drops triggers and checks without a word: this is where it would show."""
-    assert schema.upgrade(store) == ["0001", "0002", "0003"]
+    assert schema.upgrade(store) == REVISIONS
     fresh = tmp_path / "fresh.db"
     engine = open_engine(f"sqlite:///{fresh}")
     with engine.begin() as connection:
@@ -112,7 +114,7 @@ def test_an_upgrade_that_is_killed_leaves_nothing(tmp_path: Path, words: str) ->
     assert in_child(work) == 9
     assert dump.dump(tmp_path / "limen.db") == {}
     store = _store(tmp_path)
-    assert schema.upgrade(store) == ["0001", "0002", "0003"]
+    assert schema.upgrade(store) == REVISIONS
     store.engine.dispose()
 
 
@@ -156,7 +158,7 @@ def test_two_processes_upgrade_at_once(tmp_path: Path) -> None:
     assert [child.wait() for child in children] == [0, 0, 0]
     start.close()
     assert {path.name for path in tmp_path.glob("went-*")} == {"went-0", "went-3"}
-    assert dump.rows(tmp_path / "limen.db", "select version_num from alembic_version") == [("0003",)]
+    assert dump.rows(tmp_path / "limen.db", "select version_num from alembic_version") == [(schema.HEAD,)]
     assert dump.rows(tmp_path / "limen.db", "select count(*) from change_head") == [(1,)]
 
 
@@ -208,7 +210,7 @@ def test_a_version_ends_no_sooner_than_it_is_deprecated(creator: App) -> None:
 
 def test_the_migrations_are_in_the_package() -> None:
     assert import_module("limen.db.migrations.versions.m0001_threshold").revision == "0001"
-    assert schema._scripts().get_current_head() == schema.HEAD == "0003"
+    assert schema._scripts().get_current_head() == schema.HEAD == REVISIONS[-1]
 
 
 def test_settings_and_engine_name_the_same_file(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from tools.servers.postgres import Postgres
 
-REVISIONS = ["0001", "0002", "0003"]
+REVISIONS = [f"{number:04}" for number in range(1, int(schema.HEAD) + 1)]
 
 
 @pytest.fixture

@@ -20,8 +20,8 @@ from typing import Any
 
 import limen.drain.journals
 from limen.app import App
-from limen.control import apis, keys, owners, peppers, usage
-from limen.control.usage import _rows
+from limen.control import apis, keys, owners, peppers, recording
+from limen.control.recording import _rows
 from limen.core.limits import Limit
 from limen.core.problems import ProblemError
 from limen.db.epoch import Epoch
@@ -109,7 +109,7 @@ def _die_at(point: str, batch: int) -> None:
             seen += not within
             if within or seen < batch:
                 return whole(self, verb, *args, **named)
-            if verb is usage.unseal:
+            if verb is recording.unseal:
                 if point == "segment gone":
                     _die()
             elif point == "before":
@@ -136,7 +136,7 @@ def _die_at(point: str, batch: int) -> None:
 
 def _mark_first() -> None:
     """Break this process's drain: the mark moves in a transaction of its own, before the entries are recorded."""
-    whole, record = App.note, usage.record
+    whole, record = App.note, recording.record
 
     def act(self: App, verb: Callable[..., Any], *args: Any, **named: Any) -> Any:
         if verb is record:

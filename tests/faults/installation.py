@@ -11,7 +11,7 @@ from sqlalchemy import select
 from limen.app import App
 from limen.control import apis, keys, owners
 from limen.core.limits import Limit
-from limen.db.tables import outcomes, readings
+from limen.db.tables import readings
 from limen.drain import drain
 from limen.profiles import load
 from limen.server import command
@@ -136,9 +136,7 @@ class Installation:
 
     def recorded(self, path: str = "/", since: float = 0.0) -> dict[str, list[Recorded]]:
         """The readings since *since* (Unix seconds) whose paths begin with *path*, by their paths."""
-        same = (outcomes.c.incarnation == readings.c.incarnation) & (outcomes.c.number == readings.c.number)
-        wanted = select(readings, outcomes.c.status).outerjoin(outcomes, same)
-        wanted = wanted.where(readings.c.path.startswith(path), readings.c.at >= since)
+        wanted = select(readings).where(readings.c.path.startswith(path), readings.c.at >= since)
         with self.app.reading() as reader:
             rows = reader.connection.execute(wanted).all()
         found: dict[str, list[Recorded]] = {}

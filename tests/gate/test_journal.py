@@ -75,12 +75,12 @@ def test_a_decision_an_outcome_and_a_count_are_read_back_as_they_were(
     operation, version = SimpleNamespace(tag=b"listChats"), Version("2025-06-26")
     assert journal.decision(Code.SCOPE_MISSING, _ask(), PLACE, operation, version) == 1
     assert journal.outcome(1, 404, 1_800_000_001.0) == 2
-    assert journal.outcome(7, 500, 1_800_000_002.0, 0) == 3
+    assert journal.outcome(7, 500, 1_800_000_002.0, incarnation=0, took_us=1_250) == 3
     journal.tallies(30_000_000, {("credential_missing", "", "192.0.2.0/24"): 12})
     assert [decode(number, body) for number, body in _read(tmp_path)] == [
         Decided(1, 1_800_000_000.5, PLACE, "scope_missing", "GET", "listChats", "2025-06-26", "/chats"),
         Outcome(INCARNATION, 1, 404, 1_800_000_001.0),
-        Outcome(0, 7, 500, 1_800_000_002.0),
+        Outcome(0, 7, 500, 1_800_000_002.0, 1_250),
         Tally(30_000_000, "credential_missing", "", "192.0.2.0/24", 12),
     ]
     assert journal.reading_id(26) == "0123456789ab-1a"
@@ -100,7 +100,7 @@ def test_whatever_was_asked_is_read_back_up_to_what_is_kept_of_it(
     assert numbers == list(range(1, len(asked) + 1))
     journal.close()
     found = [decode(number, body) for number, body in _read(folder)]
-    kept = [path[:MAX_PATH].decode("utf-8", "backslashreplace") for _, path, _, _ in asked]
+    kept = [path[:MAX_PATH].decode("utf-8", "backslashreplace").replace("\0", "\\x00") for _, path, _, _ in asked]
     assert [decided.path for decided in found] == kept
     assert [(decided.code, decided.at) for decided in found] == [(code.slug, now) for code, _, _, now in asked]
 

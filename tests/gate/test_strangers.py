@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from limen.gate.strangers import BOUND, Strangers, Tally, address_block
+from limen.core import addresses
+from limen.gate.strangers import BOUND, Strangers, Tally
 
 Written = list[tuple[int, dict[Tally, int]]]
 
@@ -112,12 +113,12 @@ def test_threads_lose_no_count() -> None:
     ],
 )
 def test_the_block_of_an_address(address: str | None, block: str) -> None:
-    assert address_block(address) == block
+    assert addresses.block(address) == block
 
 
 @given(st.text(max_size=70) | st.ip_addresses().map(str) | st.text(".:/%0af", max_size=50))
 def test_a_block_is_short_and_printable_whatever_a_header_said(address: str) -> None:
-    block = address_block(address)
+    block = addresses.block(address)
     assert len(block) <= 43
     assert block.isascii()
     assert block == "" or block.endswith(("/24", "/48"))

@@ -18,33 +18,22 @@ class Decided:
     operation: str
     version: str
     path: str
-
-    def row(self) -> dict[str, Any]:
-        """The columns of its reading."""
-        return {
-            "number": self.number,
-            "at": self.at,
-            "locator": self.locator,
-            "code": self.code,
-            "method": self.method,
-            "operation": self.operation,
-            "version": self.version,
-            "path": self.path,
-        }
+    address: str = ""
+    """Where it came from, canonical; empty where that is not known."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The status with which the API answered what reading *number* of *incarnation* admitted (R264)."""
+    """The status with which the API answered what reading *number* of *incarnation* admitted (R264).
+
+    *took_us*: how long that took, in microseconds; None where nobody knows.
+    """
 
     incarnation: int
     number: int
     status: int
     at: float
-
-    def row(self) -> dict[str, Any]:
-        """The columns of its outcome."""
-        return {"incarnation": self.incarnation, "number": self.number, "status": self.status, "at": self.at}
+    took_us: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,18 @@ from sqlalchemy import (
 )
 
 from limen.db.columns import Serial, Text, metadata
-from limen.db.usage_tables import disregards, journal_marks, outcomes, readings, refusals
+from limen.db.usage_tables import (
+    disregards,
+    journal_marks,
+    outcomes,
+    readings,
+    refusals,
+    usage_addresses,
+    usage_days,
+    usage_hours,
+    usage_minutes,
+    usage_times,
+)
 from limen.db.walks import INDEXES, OWNER
 from limen.db.window_tables import window_clock, window_eras, windows
 
@@ -30,8 +41,8 @@ __all__ = [  # those of usage and of windows are pages of their own
     "apis", "audit", "audit_links", "audit_personal", "brownouts", "change_head", "changes", "compatibility",
     "disregards", "installation", "invitations", "journal_marks", "key_requests", "keys", "measures", "members",
     "metadata", "nodes", "outbox", "outcomes", "owners", "pepper_secrets", "peppers", "profiles", "readings",
-    "refusals", "replies", "run_settings", "standings", "tombstone_head", "versions", "window_clock", "window_eras",
-    "windows",
+    "refusals", "replies", "run_settings", "standings", "tombstone_head", "usage_addresses", "usage_days",
+    "usage_hours", "usage_minutes", "usage_times", "versions", "window_clock", "window_eras", "windows",
 ]  # fmt: skip
 
 installation = Table(  # one row: which state folder belongs to this database

@@ -19,7 +19,10 @@ STAY = frozenset(
 )
 """What belongs to a database and its folder, and goes nowhere else."""
 
-USAGE = frozenset({"readings", "outcomes", "refusals", "disregards"})
+USAGE = frozenset(
+    {"readings", "outcomes", "refusals", "disregards"}
+    | {"usage_minutes", "usage_hours", "usage_days", "usage_times", "usage_addresses"}
+)
 """What is as large as an API's traffic."""
 
 FIRST = ("peppers", "pepper_secrets")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import DDL, BigInteger, Column, Double, Index, Integer, LargeBinary, Table, event
+from sqlalchemy import DDL, BigInteger, Column, Double, Index, Integer, LargeBinary, Table, event, text
 
 from limen.db.columns import Text, metadata
 
@@ -19,6 +19,9 @@ readings = Table(  # one recorded decision on a known key
     Column("version", Text, nullable=False),
     Column("path", Text, nullable=False),
     Column("code", Text, nullable=False),
+    Column("address", Text, nullable=False, server_default=text("''")),  # empty: not known
+    Column("status", Integer),  # what the API answered, where that is known
+    Column("took_us", BigInteger),  # and how long it took, in microseconds
     Index("readings_by_key", "locator", "at"),
     Index("readings_by_age", "at"),
     sqlite_with_rowid=False,
@@ -29,13 +32,61 @@ readings = Table(  # one recorded decision on a known key
 _OTHER = DDL("create table readings_other partition of readings default")  # type: ignore[no-untyped-call]
 event.listen(readings, "after_create", _OTHER.execute_if(dialect="postgresql"))
 
-outcomes = Table(  # the status with which the API answered what a reading admitted
+outcomes = Table(  # what the API answered, told before the reading was recorded: until it is
     "outcomes",
     metadata,
     Column("incarnation", BigInteger, primary_key=True),
     Column("number", BigInteger, primary_key=True),
     Column("status", Integer, nullable=False),
     Column("at", Double, nullable=False),
+    Column("took_us", BigInteger),
+    sqlite_with_rowid=False,
+)
+
+
+def _rolled_up(name: str) -> Table:
+    """Readings added up. The locator is empty for the API as a whole; *at* is the Unix second where a span begins."""
+    return Table(
+        name,
+        metadata,
+        Column("api", Text, primary_key=True),
+        Column("locator", LargeBinary, primary_key=True),
+        Column("at", BigInteger, primary_key=True),
+        Column("operation", Text, primary_key=True),
+        Column("version", Text, primary_key=True),
+        Column("code", Text, primary_key=True),
+        Column("calls", BigInteger, nullable=False),
+        *(Column(f"s{number}", BigInteger, nullable=False) for number in range(1, 6)),  # answered with 1xx to 5xx
+        Index(f"{name}_by_age", "at"),
+        sqlite_with_rowid=False,
+    )
+
+
+usage_minutes = _rolled_up("usage_minutes")
+usage_hours = _rolled_up("usage_hours")
+usage_days = _rolled_up("usage_days")
+
+usage_times = Table(  # how long answers took, by hour and bucket (core.rollup)
+    "usage_times",
+    metadata,
+    Column("api", Text, primary_key=True),
+    Column("locator", LargeBinary, primary_key=True),
+    Column("at", BigInteger, primary_key=True),
+    Column("operation", Text, primary_key=True),
+    Column("bucket", Integer, primary_key=True),
+    Column("calls", BigInteger, nullable=False),
+    Index("usage_times_by_age", "at"),
+    sqlite_with_rowid=False,
+)
+
+usage_addresses = Table(  # where a key was used from, by hour: an IPv4 address, 64 bits of an IPv6 one
+    "usage_addresses",
+    metadata,
+    Column("locator", LargeBinary, primary_key=True),
+    Column("at", BigInteger, primary_key=True),
+    Column("address", Text, primary_key=True),
+    Column("calls", BigInteger, nullable=False),
+    Index("usage_addresses_by_age", "at"),
     sqlite_with_rowid=False,
 )
 

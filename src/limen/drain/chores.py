@@ -8,7 +8,7 @@ from math import inf
 from time import monotonic
 
 from limen.app import App
-from limen.control import audit, expiry, replies
+from limen.control import audit, expiry, recording, replies
 from limen.core.people import Actor
 from limen.core.problems import StoreDown
 from limen.db import changes, partitions, windows
@@ -41,6 +41,16 @@ def lay_chain(app: App) -> None:
             return
 
 
+def settle_outcomes(app: App) -> None:
+    """What was answered before its reading was recorded is in the reading."""
+    place: tuple[int, int] | None = (-1, -1)
+    while place is not None:
+        with app.reading() as reader:
+            if not recording.waiting(reader, place):
+                return
+        place = app.note(recording.settle, place, actor=WORKER)
+
+
 def find_the_dead(app: App) -> None:
     """Processes of other hosts that ended without a word are taken for dead, before a change has to wait for them."""
     if app.cluster is not None:
@@ -50,6 +60,7 @@ def find_the_dead(app: App) -> None:
 CHORES = (
     Chore("audit", 0.25, lay_chain),
     Chore("expiry", 5.0, lambda app: app.act(expiry.mark, actor=WORKER)),
+    Chore("outcomes", 2.0, settle_outcomes),
     Chore("replies", 60.0, lambda app: app.act(replies.forget_old, actor=WORKER)),
     Chore("partitions", 3_600.0, lambda app: app.act(partitions.prepare, actor=WORKER)),
     Chore("windows", 60.0, lambda app: app.act(windows.clear, actor=WORKER)),

@@ -10,10 +10,12 @@ import fcntl
 import mmap
 import os
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 from limen.app import App
-from limen.control import usage
+from limen.control import recording
+from limen.core import addresses
 from limen.core.people import Actor
 from limen.core.problems import StoreDown
 from limen.core.usage import Decided, Outcome, Tally
@@ -32,17 +34,26 @@ def decode(number: int, body: bytes) -> Decided | Outcome | Tally:
     kind = body[0]
     if kind == journal.KIND_DECISION:
         _, code, at, length = journal.DECISION.unpack_from(body)
-        rest = body[journal.DECISION.size + length :]
-        parts = (part.decode("utf-8", "backslashreplace") for part in rest.split(b"\0", 3))
-        method, operation, version, path = (part.replace("\0", "\\x00") for part in parts)  # PostgreSQL keeps no NUL
-        locator = body[journal.DECISION.size : journal.DECISION.size + length]
-        return Decided(number, at, locator, _SLUGS[code], method, operation, version, path)
+        behind = journal.DECISION.size + length
+        locator, parts = body[journal.DECISION.size : behind], body[behind:].split(b"\0", 4)
+        method, operation, version, path = map(_text, (*parts[:3], parts[4]))
+        return Decided(number, at, locator, _SLUGS[code], method, operation, version, path, _address(parts[3]))
     if kind == journal.KIND_OUTCOME:
-        _, at, incarnation, reading, status = journal.OUTCOME.unpack(body)
-        return Outcome(incarnation, reading, status, at)
+        _, at, incarnation, reading, status, took_us = journal.OUTCOME.unpack(body)
+        return Outcome(incarnation, reading, status, at, None if took_us == journal.UNKNOWN_US else took_us)
     _, minute, count = journal.TALLY.unpack_from(body)
     code, prefix, block = body[journal.TALLY.size :].decode().split("\0")
     return Tally(minute, code, prefix, block, count)
+
+
+@lru_cache(maxsize=4_096)
+def _text(part: bytes) -> str:
+    return part.decode("utf-8", "backslashreplace").replace("\0", "\\x00")  # PostgreSQL keeps no NUL
+
+
+@lru_cache(maxsize=4_096)
+def _address(part: bytes) -> str:
+    return addresses.canonical(part.decode("ascii", "replace"))
 
 
 def _segments(folder: Path) -> Iterator[Path]:
@@ -83,7 +94,7 @@ def _drain_segment(app: App, path: Path) -> Iterator[int]:
         if finished:
             path.unlink()
             _sync(path.parent)  # before the mark goes: after a power loss the segment must not come back without it
-            app.note(usage.unseal, path.name, actor=WORKER)
+            app.note(recording.unseal, path.name, actor=WORKER)
     finally:
         fcntl.flock(file, fcntl.LOCK_UN)
         os.close(file)
@@ -99,14 +110,16 @@ def _sync(folder: Path) -> None:
 
 def _drain_entries(app: App, name: str, segment: mmap.mmap) -> Iterator[int]:
     magic, incarnation, _, api = journal.HEADER.unpack_from(segment)
-    if magic != journal.MAGIC:
+    if not any(magic):
         return  # made, but never opened
+    if magic != journal.MAGIC:
+        raise ValueError(f"{name} is of another release of Limen, which has to drain it")
     with app.reading() as reader:
-        start = behind = usage.mark_of(reader, name)
+        start = behind = recording.mark_of(reader, name)
 
     def commit() -> int:
         app.note(
-            usage.record,
+            recording.record,
             name,
             behind,
             api=api.rstrip(b"\0").decode(),

@@ -15,6 +15,7 @@ from threading import Lock
 from time import CLOCK_BOOTTIME, clock_gettime
 from typing import NamedTuple, Protocol
 
+from limen.core import addresses
 from limen.core.problems import StoreDown
 from limen.core.record import Record
 from limen.core.rules import Rules
@@ -22,7 +23,6 @@ from limen.core.verdict import UNAVAILABLE, Ask, Verdict
 from limen.gate.check import Gate
 from limen.gate.counters import Taken, Want
 from limen.gate.counting import AuthorityGone
-from limen.gate.strangers import address_block
 
 TRIES = 8
 """How often an ask is put again before it is refused as unavailable: each try needs a change to have come between."""
@@ -139,7 +139,7 @@ class Cold:
 
     async def _in_line(self, ask: Ask, count: _Count) -> Verdict | None:
         """What ``_settle`` says, once it is this ask's turn; 503 when too many wait."""
-        block = address_block(ask.address)
+        block = addresses.block(ask.address)
         with self._lock:
             if self._waiting.total() >= self._room or (block and self._waiting[block] >= self._share):
                 return self._unavailable()

@@ -31,16 +31,18 @@ if TYPE_CHECKING:
     from limen.core.verdict import Ask, Code
     from limen.core.versions import Version
 
-MAGIC = b"LIMENJ01"
+MAGIC = b"LIMENJ02"
 HEADER = struct.Struct("<8sQI44s")  # magic, incarnation, number of the segment, name of the API
 FRAME = struct.Struct("<QIH")  # number of the entry, CRC-32, length
 DECISION = struct.Struct("<BBdB")  # kind, code, Unix seconds, length of the locator
-OUTCOME = struct.Struct("<BdQQH")  # kind, Unix seconds, incarnation, number, status
+OUTCOME = struct.Struct("<BdQQHI")  # kind, Unix seconds, incarnation, number, status, microseconds
 TALLY = struct.Struct("<BII")  # kind, Unix minute, count
 KIND_DECISION, KIND_OUTCOME, KIND_TALLY = 1, 2, 3
 _SEEDS = 0xFFFFFFFF  # a number's remainder by this differs wherever one byte of the number does
-MAX_METHOD, MAX_PATH = 16, 1_024
-"""How much of a method and of a path is recorded, in bytes."""
+MAX_METHOD, MAX_ADDRESS, MAX_PATH = 16, 45, 1_024
+"""How much of a method, an address and a path is recorded, in bytes."""
+UNKNOWN_US = 2**32 - 1
+"""In place of how long an answer took: nobody knows."""
 
 _KEY_CHARS = BODY_CHARS + 2
 """The least that a key has: a prefix is a character and ``_``."""
@@ -109,19 +111,26 @@ class Journal:
         self, code: Code, ask: Ask, locator: bytes, operation: Operation | None, version: Version | None
     ) -> int:
         """Record a decision on a known key (R71): its number, or 0 where there is no room for it."""
-        path = ask.path if len(ask.path) <= _KEY_CHARS else recorded(ask.path)
+        path, address = ask.path if len(ask.path) <= _KEY_CHARS else recorded(ask.path), ask.address
         tags = (
             ask.method[:MAX_METHOD],
             b"" if operation is None else operation.tag,
             b"" if version is None else version.tag,
+            b"" if address is None else address.encode("ascii", "replace")[:MAX_ADDRESS],
             path,
         )
         return self._append(DECISION.pack(KIND_DECISION, code, ask.now, len(locator)) + locator + b"\0".join(tags))
 
-    def outcome(self, reading: int, status: int, now: float, incarnation: int | None = None) -> int:
-        """Record with which *status* the API answered what *reading* admitted. 0 where there is no room for it."""
+    def outcome(
+        self, reading: int, status: int, now: float, *, incarnation: int | None = None, took_us: int = UNKNOWN_US
+    ) -> int:
+        """Record with which *status* the API answered what *reading* admitted, and how long that took.
+
+        *took_us*: microseconds. 0 where there is no room for it.
+        """
         incarnation = self.incarnation if incarnation is None else incarnation
-        return self._append(OUTCOME.pack(KIND_OUTCOME, now, incarnation, reading, status))
+        took_us = took_us if took_us < UNKNOWN_US else UNKNOWN_US
+        return self._append(OUTCOME.pack(KIND_OUTCOME, now, incarnation, reading, status, took_us))
 
     def tallies(self, minute: int, counts: dict[tuple[str, str, str], int]) -> None:
         """Record the counts of refusals without a known key. What finds no room is lost: it is no decision on a key."""
@@ -239,7 +248,7 @@ def entries(segment: bytes | mmap.mmap, start: int) -> Iterator[tuple[int, bytes
     while at + FRAME.size <= end:
         number, crc, length = FRAME.unpack_from(segment, at)
         behind = at + FRAME.size + length
-        if number == 0 or behind > end:
+        if number == 0 or length == 0 or behind > end:  # of an empty body the checksum could be right by chance
             return
         body = bytes(segment[at + FRAME.size : behind])
         if crc32(body, number % _SEEDS) != crc:

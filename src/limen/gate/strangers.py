@@ -10,10 +10,9 @@ import asyncio
 import math
 from collections import Counter
 from collections.abc import Callable
-from functools import lru_cache
-from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_address
 from threading import Lock
 
+from limen.core import addresses
 from limen.core.verdict import CREDENTIAL_CONFLICT, CREDENTIAL_INVALID, CREDENTIAL_MALFORMED
 
 ATTEMPTS = frozenset({CREDENTIAL_CONFLICT, CREDENTIAL_INVALID, CREDENTIAL_MALFORMED})
@@ -37,39 +36,8 @@ ADDRESSES = 4_096
 BOUND = 4_096
 """How many counts are kept apart in a minute; what comes beyond them is counted per code alone."""
 
-ADDRESS_CHARS = 64
-"""What is longer is no address. It comes from headers, and must find no way into the journal or into memory."""
-
 Tally = tuple[str, str, str]
 """Code, prefix, address block."""
-
-
-def address_block(address: str | None) -> str:
-    """The block that *address* lies in: 24 bits of an IPv4 address, 48 of an IPv6 one; empty for what is no address."""
-    return _block(address) if address and len(address) <= ADDRESS_CHARS else ""
-
-
-@lru_cache(maxsize=4_096)
-def _block(address: str) -> str:
-    try:
-        found = ip_address(address)
-    except ValueError:
-        return ""
-    found = getattr(found, "ipv4_mapped", None) or found
-    if isinstance(found, IPv4Address):
-        return str(IPv4Network((int(found), 24), strict=False))
-    return str(IPv6Network((int(found), 48), strict=False))
-
-
-@lru_cache(maxsize=4_096)
-def _caller(address: str) -> str:
-    """Who is counted as one: an IPv4 address, 64 bits of an IPv6 one, which is what a single caller is given."""
-    try:
-        found = ip_address(address)
-    except ValueError:
-        return ""
-    found = getattr(found, "ipv4_mapped", None) or found
-    return str(found) if isinstance(found, IPv4Address) else str(IPv6Network((int(found), 64), strict=False))
 
 
 class Attempts:
@@ -89,7 +57,7 @@ class Attempts:
 
         False, at once, where too many answers are held already: say ``attempts_exceeded`` instead.
         """
-        caller = _caller(address) if address and len(address) <= ADDRESS_CHARS else ""
+        caller = addresses.caller(address)
         with self._lock:
             wait_s = self._wait_s(caller, now)
             if not wait_s:
@@ -133,7 +101,7 @@ class Strangers:
 
     def count(self, code: str, prefix: str, address: str | None, now: float) -> None:
         """Count one refusal. Never raises, never blocks on IO for longer than a journal entry."""
-        tally = (code, prefix, address_block(address))
+        tally = (code, prefix, addresses.block(address))
         with self._lock:
             if now // 60 != self._minute:
                 self._turn(int(now // 60))

@@ -11,7 +11,7 @@ import json
 import os
 import weakref
 from collections.abc import Awaitable, Callable, MutableMapping
-from time import time
+from time import perf_counter, time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -247,15 +247,17 @@ def _inner(scope: Scope, verdict: Verdict, carried: Carried) -> Scope:
 class _Answer:
     """The application's answer on its way out: the journal's second entry is made before its first byte leaves."""
 
-    __slots__ = ("post", "reading", "rules", "send", "told")
+    __slots__ = ("began", "post", "reading", "rules", "send", "told")
 
     def __init__(self, post: _Post, rules: Rules, send: Send, *, reading: int, told: tuple[Header, ...]) -> None:
         self.post, self.rules, self.send, self.reading, self.told = post, rules, send, reading, told
+        self.began = perf_counter()
 
     def settle(self, status: int) -> None:
         """Record *status*, if none has been recorded and there is a reading that it belongs to."""
         if self.reading:
-            self.post.gate.journal.outcome(self.reading, status, time())
+            took_us = int(1e6 * (perf_counter() - self.began))
+            self.post.gate.journal.outcome(self.reading, status, time(), took_us=took_us)
             self.reading = 0
 
     def __call__(self, message: Message) -> Awaitable[None]:

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import re
+from typing import Annotated
 
 import msgspec
 
 from limen.app import GateHouse
 from limen.core.problems import ProblemError, StoreDown
+from limen.gate import journal
 
 MAX_OUTCOMES = 1_000
 _READING = re.compile(r"([0-9a-f]{12})-([0-9a-f]{1,15})")  # a number that the database's 64 bits, with a sign, hold
 
 
 class OutcomeBody(msgspec.Struct, forbid_unknown_fields=True):
-    """One answer: the ``Limen-Reading`` it belongs to, and its status."""
+    """One answer: the ``Limen-Reading`` it belongs to, its status and, where it is known, how long it took."""
 
     reading: str
     status: int
+    took_ms: Annotated[float, msgspec.Meta(ge=0)] | None = None
 
 
 class OutcomesBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -40,11 +43,12 @@ def record(body: OutcomesBody, houses: list[GateHouse], now: float) -> int:
             raise ProblemError(
                 "request_malformed", f"outcomes.{number}: a Limen-Reading and a status of 100 to 599 are needed."
             )
-        found.append((int(match[1], 16), int(match[2], 16), outcome.status))
+        took_us = journal.UNKNOWN_US if outcome.took_ms is None else int(min(1e3 * outcome.took_ms, journal.UNKNOWN_US))
+        found.append((int(match[1], 16), int(match[2], 16), outcome.status, took_us))
     if not houses:
         raise ProblemError("api_unknown", "This process decides for no API.")
-    journal = houses[0].gate.journal
-    for incarnation, reading, status in found:
-        if not journal.outcome(reading, status, now, incarnation):
+    written = houses[0].gate.journal
+    for incarnation, reading, status, took_us in found:
+        if not written.outcome(reading, status, now, incarnation=incarnation, took_us=took_us):
             raise StoreDown("The journal is full.")
     return len(found)

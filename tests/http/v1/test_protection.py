@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from limen.control import audit, usage
+from limen.control import audit, recording
 from limen.core.usage import Decided, Tally
 from tests.http.v1.house import Caller, House
 
@@ -46,7 +46,7 @@ def _decided(house: House, key: str, count: int, code: str = "ok") -> None:
         for number in range(1, count + 1)
     ]
     incarnation = int(house.name("").removeprefix("-"))
-    house.app.act(usage.record, f"{incarnation}.seg", 0, api="creator", incarnation=incarnation, entries=entries)
+    house.app.act(recording.record, f"{incarnation}.seg", 0, api="creator", incarnation=incarnation, entries=entries)
 
 
 @pytest.mark.req("R25", "R26", "R71", "R72")
@@ -91,7 +91,7 @@ async def test_signals_of_abuse(house: House, staff: Caller) -> None:
     key = house.key(house.user()).key.key
     _decided(house, key, 4, "limit_exceeded")
     tally = Tally(30_000_000, "credential_invalid", "fvak_", "203.0.113.0/24", 7)
-    house.app.act(usage.record, "tally.seg", 0, api="creator", incarnation=1, entries=[tally])
+    house.app.act(recording.record, "tally.seg", 0, api="creator", incarnation=1, entries=[tally])
     (strangers,) = (await staff.get("/refusals?api=creator"))["items"]
     assert (strangers["block"], strangers["count"]) == ("203.0.113.0/24", 7)
     known = (await staff.get("/refusals?of=keys"))["items"]

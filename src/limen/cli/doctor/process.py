@@ -9,7 +9,7 @@ from pathlib import Path
 
 from limen.cli.doctor.finding import FAIL, OK, WARN, Finding
 from limen.cli.doctor.store import Ward
-from limen.control import apis, usage
+from limen.control import apis, recording
 from limen.core.usage import Tally
 from limen.core.versions import iso_instant
 from limen.db.doctor import is_held, newest_moment, read_epoch
@@ -121,7 +121,7 @@ def _oldest(ward: Ward, segments: list[Path]) -> float | None:
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as segment:
                 if segment[: len(journal.MAGIC)] != journal.MAGIC:
                     continue
-                for number, body, _ in journal.entries(segment, usage.mark_of(ward.reader, path.name)):
+                for number, body, _ in journal.entries(segment, recording.mark_of(ward.reader, path.name)):
                     entry = decode(number, body)
                     moments.append(entry.minute * 60.0 if isinstance(entry, Tally) else entry.at)
                     break

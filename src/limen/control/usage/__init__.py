@@ -1,6 +1,6 @@
-"""Usage: what the gates' journals say, kept as readings, outcomes and counts; and what these tell of abuse."""
+"""Usage: what keys were used for, what was refused, and what that tells of abuse."""
 
-from limen.control.usage.actions import Reading, listed, mark_of, record, unseal
+from limen.control.usage.actions import Reading, listed
 from limen.control.usage.adoption import VersionCaller, callers_of
 from limen.control.usage.signals import Disregard, Refusals, disregards, refusals, refused_keys
 
@@ -12,9 +12,6 @@ __all__ = [
     "callers_of",
     "disregards",
     "listed",
-    "mark_of",
-    "record",
     "refusals",
     "refused_keys",
-    "unseal",
 ]

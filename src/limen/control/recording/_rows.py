@@ -1,0 +1,158 @@
+"""The SQL of what journals say, as it is recorded."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import (
+    Boolean,
+    Connection,
+    Double,
+    Row,
+    bindparam,
+    case,
+    delete,
+    exists,
+    select,
+    tuple_,
+    update,
+)
+
+from limen.db import bulk
+from limen.db.tables import disregards, journal_marks, keys, outcomes, readings, refusals
+from limen.db.upsert import insert
+
+Told = tuple[Any, ...]
+"""What the API answered: incarnation and number of the reading, status, Unix seconds, microseconds or None."""
+
+LATEST_S, EARLIEST_S = 86_400, 3_600
+"""How long after a decision its outcome may be told; and before it, where two hosts' clocks differ."""
+
+
+def mark(connection: Connection, segment: str) -> int:
+    """Up to where *segment* is in the readings."""
+    found = connection.execute(select(journal_marks.c.offset).where(journal_marks.c.segment == segment)).scalar()
+    return found or 0
+
+
+def set_mark(connection: Connection, segment: str, offset: int) -> None:
+    """*segment* is in the readings up to *offset*."""
+    statement = insert(connection, journal_marks).values(segment=segment, offset=offset)
+    connection.execute(statement.on_conflict_do_update(index_elements=["segment"], set_={"offset": offset}))
+
+
+def drop_mark(connection: Connection, segment: str) -> None:
+    """*segment* is gone."""
+    connection.execute(delete(journal_marks).where(journal_marks.c.segment == segment))
+
+
+def add_readings(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Readings, all columns in their order. What is there already is the same reading: a number is given once."""
+    bulk.put(connection, readings, rows)
+
+
+_TOLD_SQLITE = """select json_extract(value, '$[0]') as incarnation, json_extract(value, '$[1]') as number,
+    json_extract(value, '$[2]') as status, json_extract(value, '$[3]') as at, json_extract(value, '$[4]') as took_us
+    from json_each(?)"""
+_TOLD_POSTGRESQL = """select * from unnest(%s::bigint[], %s::bigint[], %s::integer[], %s::double precision[],
+    %s::bigint[]) as each(incarnation, number, status, at, took_us)"""
+_ANSWER = f"""update readings set status = told.status, took_us = told.took_us from ({{told}}) as told
+    where readings.incarnation = told.incarnation and readings.number = told.number and readings.status is null
+    and readings.at between told.at - {LATEST_S} and told.at + {EARLIEST_S}
+    returning readings.incarnation, readings.number, readings.api, readings.locator, readings.at, readings.operation,
+    readings.version, readings.code, readings.status, readings.took_us"""  # noqa: S608 - numbers of our own
+
+
+def answer(connection: Connection, told: Sequence[Told]) -> Sequence[Row[Any]]:
+    """The readings that *told* is of, and that had no status, have one; which these are. None is told of twice."""
+    if not told:
+        return []
+    if connection.dialect.name == "sqlite":
+        statement, arguments = _ANSWER.format(told=_TOLD_SQLITE), (json.dumps(told),)
+        return connection.exec_driver_sql(statement, arguments).all()
+    columns = tuple(list(values) for values in zip(*told, strict=True))
+    return connection.exec_driver_sql(_ANSWER.format(told=_TOLD_POSTGRESQL), columns).all()
+
+
+def keep_early(connection: Connection, told: Sequence[Told]) -> None:
+    """Outcomes whose readings are not there are kept; where one was told twice, the first stands."""
+    bulk.put(connection, outcomes, told)
+
+
+def early(connection: Connection, after: tuple[int, int], limit: int) -> list[Told]:
+    """Outcomes that are kept for readings to come, from behind *after* (incarnation, number) on."""
+    place = (outcomes.c.incarnation, outcomes.c.number)
+    statement = select(*place, outcomes.c.status, outcomes.c.at, outcomes.c.took_us)
+    found = connection.execute(statement.where(tuple_(*place) > after).order_by(*place).limit(limit))
+    return [tuple(row) for row in found]
+
+
+def drop_early(connection: Connection, places: Collection[tuple[int, int]], *, before: float) -> None:
+    """The outcomes at *places* (incarnation, number) are gone where they have readings, or are older than *before*."""
+    same = (readings.c.incarnation == outcomes.c.incarnation) & (readings.c.number == outcomes.c.number)
+    near = readings.c.at.between(outcomes.c.at - LATEST_S, outcomes.c.at + EARLIEST_S)
+    useless = exists().where(same & near) | (outcomes.c.at < before)
+    which = (outcomes.c.incarnation == bindparam("of")) & (outcomes.c.number == bindparam("one"))
+    connection.execute(delete(outcomes).where(which, useless), [{"of": of, "one": one} for of, one in sorted(places)])
+
+
+def add_refusals(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
+    """Counts, added to what was counted of the same before."""
+    statement = insert(connection, refusals)
+    added = {"count": refusals.c.count + statement.excluded.count}
+    which = ["minute", "api", "code", "prefix", "block"]
+    in_order = sorted(rows, key=lambda row: [row[name] for name in which])  # two who add to the same never deadlock
+    connection.execute(statement.on_conflict_do_update(index_elements=which, set_=added), in_order)
+
+
+def used(connection: Connection, last: Mapping[bytes, float], limited: Mapping[bytes, float | None]) -> None:
+    """The keys at these locators were used at these moments, if not later.
+
+    *limited*: since when a key has been refused for its limit and not admitted, or None; who is not in it stays.
+    """
+    moment = bindparam("moment", type_=Double)
+    statement = (
+        update(keys)
+        .where(keys.c.locator == bindparam("place"))
+        .values(
+            last_used_at=case((keys.c.last_used_at > moment, keys.c.last_used_at), else_=moment),
+            limited_at=case(
+                (bindparam("settled", type_=Boolean), bindparam("limited", type_=Double)), else_=keys.c.limited_at
+            ),
+        )
+    )
+    rows = [
+        {"place": place, "moment": moment, "settled": place in limited, "limited": limited.get(place)}
+        for place, moment in sorted(last.items())
+    ]
+    connection.execute(statement, rows)
+
+
+def limited(connection: Connection, places: Collection[bytes]) -> dict[bytes, float]:
+    """Of the keys at *places*, those that have been refused for their limit and not admitted since: since when."""
+    statement = select(keys.c.locator, keys.c.limited_at).where(
+        keys.c.locator.in_(places), keys.c.limited_at.is_not(None)
+    )
+    return {row.locator: row.limited_at for row in connection.execute(statement)}
+
+
+def add_disregards(connection: Connection, counts: Mapping[tuple[bytes, int], int]) -> dict[tuple[bytes, int], int]:
+    """Counts by locator and Unix hour, added to what was counted before; what they come to now."""
+    statement = insert(connection, disregards)
+    added = {"count": disregards.c.count + statement.excluded.count}
+    connection.execute(
+        statement.on_conflict_do_update(index_elements=["locator", "hour"], set_=added),
+        [{"locator": place, "hour": hour, "count": count} for (place, hour), count in sorted(counts.items())],
+    )
+    found = select(disregards.c.locator, disregards.c.hour, disregards.c.count.label("times")).where(
+        tuple_(disregards.c.locator, disregards.c.hour).in_(list(counts))
+    )
+    return {(row.locator, row.hour): row.times for row in connection.execute(found)}
+
+
+def holders(connection: Connection, places: Collection[bytes]) -> dict[bytes, Any]:
+    """The key, its API and its owner, by locator."""
+    statement = select(keys.c.locator, keys.c.key, keys.c.api, keys.c.owner).where(keys.c.locator.in_(places))
+    return {row.locator: row for row in connection.execute(statement)}

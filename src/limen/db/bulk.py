@@ -1,0 +1,55 @@
+"""Many rows in one statement: sums that are added to those that are there, and rows that may be there already.
+
+The statements are written here, by the names of our own tables and columns alone. PostgreSQL is handed an array a
+column: one statement for all rows, at a fifth of what as many statements cost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import BigInteger, Connection, Double, Integer, LargeBinary, Table
+
+
+def add(connection: Connection, into: Table, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Each of *rows*, all columns in their order, is in the table, or what it counts is added to the row of its key.
+
+    No two have the same key. They are to be in the order of their keys: two who add to the same never deadlock.
+    """
+    which = ", ".join(column.name for column in into.primary_key.columns)
+    added = ", ".join(
+        f"{column.name} = {into.name}.{column.name} + excluded.{column.name}"
+        for column in into.columns
+        if not column.primary_key
+    )
+    _put(connection, into, rows, f"on conflict ({which}) do update set {added}")
+
+
+def put(connection: Connection, into: Table, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Each of *rows*, all columns in their order, is in the table; what is there already stays."""
+    _put(connection, into, rows, "on conflict do nothing")
+
+
+def _put(connection: Connection, into: Table, rows: Sequence[tuple[Any, ...]], conflict: str) -> None:
+    if not rows:
+        return
+    names = ", ".join(column.name for column in into.columns)
+    if connection.dialect.name == "sqlite":
+        marks = ", ".join("?" * len(into.columns))
+        statement = f"insert into {into.name} ({names}) values ({marks}) {conflict}"  # noqa: S608
+        connection.exec_driver_sql(statement, list(rows))
+        return
+    arrays = ", ".join(f"%s::{_type(column.type)}[]" for column in into.columns)
+    statement = f"insert into {into.name} ({names}) select * from unnest({arrays}) {conflict}"  # noqa: S608
+    connection.exec_driver_sql(statement, tuple(list(values) for values in zip(*rows, strict=True)))
+
+
+def _type(of: Any) -> str:
+    if isinstance(of, LargeBinary):
+        return "bytea"
+    if isinstance(of, BigInteger):
+        return "bigint"
+    if isinstance(of, Integer):
+        return "integer"
+    return "double precision" if isinstance(of, Double) else "text"
