@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from limen.core.limits import write_limits
 from limen.core.profile import Profile, ProfileError
-from limen.core.profile_fields import PLACEHOLDERS, PROFILE
+from limen.core.profile_body import PLACEHOLDERS
+from limen.core.profile_fields import PROFILE
 from limen.core.profile_form import REQUIRED, Field, paths
 from limen.core.profile_reader import read_profile
 from limen.core.rules import Switches, compile_rules

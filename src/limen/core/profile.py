@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from limen.core.limits import Limits
 from limen.core.routes import Operation
 from limen.core.scopes import Catalogue
 from limen.core.versions import Version
+
+if TYPE_CHECKING:
+    from limen.core.webhooks import Dialect  # the gate reads profiles too, and sends nothing
 
 BUILT_IN = "limen"
 """The API that is Limen's own: the management API. Its name is reserved, and no switch of it can be set."""
@@ -153,6 +156,17 @@ class RateHeaders:
 
 
 @dataclass(frozen=True, slots=True)
+class Retention:
+    """For how long usage is kept, in seconds; None: for ever. What goes is a whole day at a time (R71)."""
+
+    readings_s: int | None = 30 * 86_400
+    """Readings one by one, and the addresses that keys were used from."""
+    minutes_s: int | None = 7 * 86_400
+    hours_s: int | None = 400 * 86_400
+    days_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Errors:
     """How refusals are written (C9). *compat* maps a code or a status to a body with ``{placeholders}``."""
 
@@ -185,5 +199,8 @@ class Profile:
     errors: Errors
     document: Mapping[str, Any]
     """The plain data that this was read from, as the database holds it."""
+    retention: Retention = Retention()
     in_flight: int = 0
     """How many requests of one holder a Guard lets be under way at once; 0: any number."""
+    webhooks: Dialect | None = None
+    """How its webhooks are signed; None: as Standard Webhooks has it."""

@@ -40,10 +40,29 @@ def check(read: Read, findings: Findings) -> None:
     for one, other in combinations(names, 2):
         if names[one].lower() == names[other].lower():
             findings.note(f"limits.headers.{other}", repr(names[other]), f"another header than {one}'s")
+    _check_webhooks(read.get("webhooks") or {}, findings)
     operations = read.get("operations", {})
     for index, operation in operations.items():
         _check_operation(operation, f"operations.{index}", edges, findings)
     _check_paths(operations, versioning, findings)
+
+
+def _check_webhooks(webhooks: Read, findings: Findings) -> None:
+    """No two things travel in one header, and whoever receives can tell what was signed."""
+    sent = {"signature.header": webhooks.get("signature", {}).get("header")}
+    sent |= {f"headers.{name}": header for name, header in webhooks.get("headers", {}).items()}
+    said = {path: header for path, header in sent.items() if header}
+    for one, other in combinations(said, 2):
+        if said[one].lower() == said[other].lower():
+            findings.note(f"webhooks.{other}", repr(said[other]), f"another header than {one}'s")
+    if "headers" not in webhooks or "signature" not in webhooks:
+        return
+    if webhooks.get("signed", "").startswith("id.") and not webhooks["headers"].get("id"):
+        findings.note("webhooks.headers.id", "nothing", "a header for the id, which is signed")
+    if not webhooks["headers"].get("timestamp") and "{timestamp}" not in webhooks["signature"].get(
+        "form", "{timestamp}"
+    ):
+        findings.note("webhooks.headers.timestamp", "nothing", "a header for the timestamp, or {timestamp} in the form")
 
 
 def odd(profile: Profile) -> list[str]:

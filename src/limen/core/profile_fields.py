@@ -3,44 +3,39 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from limen.core.limits import MOST, Limits, read_limits
-from limen.core.profile_form import MISTAKEN, Field, Findings, Items, Leaf, Section, Table, listed, shown, under
+from limen.core.profile_body import EXACT, Body
+from limen.core.profile_form import Field, Items, Leaf, Section, Table, listed
+from limen.core.profile_hooks import WEBHOOKS
 from limen.core.routes import METHODS, split_template
 from limen.core.scopes import SCOPE
 from limen.core.verdict import Code
 
 ALL: Final = "all"
 """In place of a list of scopes: every one."""
-PLACEHOLDERS: Final = ("title", "detail", "code", "version", "sunset", "next_version", "scope", "retry_after")
-"""What the strings of a compat body may have in braces."""
-
 FOREIGN_CHARS: Final = (8, 512)
 """How many characters a key of another system has at least and at most."""
 
 _SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400}
 _LONGEST_S = 36_500 * 86400
 _TEXT_CHARS, _PATH_CHARS = 1000, 512
-_EXACT = 2**53  # whole numbers below it mean the same to every reader of JSON (RFC 8259 §6)
-_DEEPEST = 8
 _REFUSALS = tuple(code.slug for code in Code if code is not Code.OK)
 _SPAN = re.compile(r"([0-9]{1,9}) ?(s|min|h|d)")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _INSTANT = re.compile(_DAY.pattern + r"T[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}:[0-9]{2})")
 _FIRST_S, _END_S = 0, datetime(9999, 1, 1, tzinfo=UTC).timestamp()
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}"  # noqa: S105 - a header's name, RFC 9110 §5.6.2
-_BRACES = re.compile(r"\{[^{}]*\}|[{}]")
 
 
 def text_of(value: Any) -> str:
     """*value* as it was written. Whole numbers are text too, where text is asked for. Raises ValueError."""
     if isinstance(value, str):
         return value
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < _EXACT:
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < EXACT:
         return str(int(value))
     raise ValueError("not text")
 
@@ -92,6 +87,13 @@ def _lifetime(value: Any) -> int | None:
     seconds = _span(value)
     if seconds == 0:
         raise ValueError("a key that is issued lives")
+    return seconds
+
+
+def _kept(value: Any) -> int | None:
+    seconds = _lifetime(value)
+    if seconds is not None and seconds < _SECONDS["d"]:
+        raise ValueError("what was answered may be told a day later")
     return seconds
 
 
@@ -171,41 +173,6 @@ def _reason(value: Any) -> str:
     return value if value in _REFUSALS else _fits("[45][0-9]{2}")(value)
 
 
-@dataclass(frozen=True, slots=True)
-class Body:
-    """The body of an error: JSON, whose strings may have placeholders."""
-
-    allowed: str = "a mapping, the JSON body to answer"
-
-    def take(self, value: Any, path: str, findings: Findings) -> Any:
-        """*value* as it is, every mistake in it noted."""
-        if not isinstance(value, Mapping):
-            findings.note(path, shown(value), self.allowed)
-            return MISTAKEN
-        self._look(value, path, findings, _DEEPEST)
-        return value
-
-    def _look(self, value: Any, path: str, findings: Findings, deeper: int) -> None:
-        if isinstance(value, Mapping | list):
-            if deeper == 0:
-                findings.note(path, shown(value), f"a body of at most {_DEEPEST} levels")
-                return
-            inner = value.items() if isinstance(value, Mapping) else enumerate(value)
-            for name, content in inner:
-                if isinstance(value, Mapping) and not (isinstance(name, str) and name and name.isprintable()):
-                    findings.note(path, f"the name {shown(name)}", "names that are text, on one line")
-                else:
-                    self._look(content, under(path, name), findings, deeper - 1)
-        elif isinstance(value, str):
-            for braces in _BRACES.findall(value):
-                if braces[1:-1] not in PLACEHOLDERS:
-                    findings.unknown(path, braces, [f"{{{name}}}" for name in PLACEHOLDERS], "placeholder")
-            if not value.isprintable():
-                findings.note(path, shown(value), "text on one line")
-        elif not (value is None or isinstance(value, bool) or (isinstance(value, int) and abs(value) < _EXACT)):
-            findings.note(path, shown(value), "text, whole numbers below 2^53, true, false, null, lists, mappings")
-
-
 NAME = Leaf("a small letter, then small letters, digits, _ or -, at most 32", _fits("[a-z][a-z0-9_-]{0,31}"))
 LINE = Leaf(f"text on one line, at most {_TEXT_CHARS} characters", _line)
 ADDRESS = Leaf("an http:// or https:// address", _fits(r"https?://[!-~]{1,1000}"))
@@ -221,6 +188,7 @@ LIMITS = Leaf(
 PLAN_LIMITS = Leaf(f"{LIMITS.allowed}; or custom", _plan_limits)
 SPAN = Leaf("a duration up to 100 years, as '0 s', '5 min', '24 h', '90 d'", _span)
 LIFETIME = Leaf("none, or a duration from 1 s to 100 years, as '24 h', '90 d' (units: s, min, h, d)", _lifetime)
+KEPT = Leaf("none (for ever), or a duration from 1 d to 100 years, as '30 d' (units: s, min, h, d)", _kept)
 SCOPES = Leaf("a list of scopes, each once", _names)
 ALL_OR_SCOPES = Leaf("all, or a list of scopes, each once", _all_or_names)
 FOREIGN_PREFIX = Leaf("at most 64 printable characters of ASCII, no space, no comma", _fits(r"[!-+\--~]{0,64}"))
@@ -343,6 +311,15 @@ OPERATION = Section(
 
 PLAN = Section({"title": Field(LINE), "limit": Field(PLAN_LIMITS), "granular_scopes": Field(SWITCH, "on")})
 
+USAGE = Section(
+    {
+        "readings": Field(KEPT, "30 d"),
+        "minutes": Field(KEPT, "7 d"),
+        "hours": Field(KEPT, "400 d"),
+        "days": Field(KEPT, "none"),
+    }
+)
+
 PROFILE = Section(
     {
         "profile": Field(NAME),
@@ -367,7 +344,9 @@ PROFILE = Section(
             )
         ),
         "plans": Field(Table("plan", NAME, PLAN), {}),
+        "usage": Field(USAGE, {}),
         "operations": Field(Items(OPERATION, least=1, most=2000)),
+        "webhooks": Field(WEBHOOKS, None),
         "errors": Field(
             Section(
                 {

@@ -17,11 +17,13 @@ from limen.core.profile import (
     Profile,
     ProfileError,
     RateHeaders,
+    Retention,
     Versioning,
 )
 from limen.core.profile_checks import Read, check, implied
 from limen.core.profile_fields import ALL, PROFILE
 from limen.core.profile_form import Findings
+from limen.core.profile_hooks import dialect
 from limen.core.routes import Operation
 from limen.core.scopes import Catalogue, Scope
 from limen.core.versions import Version
@@ -74,6 +76,7 @@ def _build(read: Read, document: Mapping[str, Any]) -> Profile:
         count_per=limits["per"],
         default_limits=limits["default"],
         in_flight=limits["in_flight"] or 0,
+        retention=Retention(**{f"{name}_s": span for name, span in read["usage"].items()}),
         rate_headers=RateHeaders(**limits["headers"]),
         plans={
             name: Plan(name, plan["title"], plan["limit"], plan["granular_scopes"])
@@ -82,6 +85,7 @@ def _build(read: Read, document: Mapping[str, Any]) -> Profile:
         operations=tuple(_operation(operation) for operation in read["operations"].values()),
         errors=Errors(errors["style"], document.get("errors", {}).get("compat", {})),
         document=document,
+        webhooks=dialect(read["webhooks"]),
     )
 
 

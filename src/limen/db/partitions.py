@@ -41,6 +41,20 @@ def prepare(tx: Tx) -> int:
     return len(missing)
 
 
+def drop(tx: Tx, *, before_day: int) -> int:
+    """The readings of the days before the Unix day *before_day* that have a partition are gone; how many days.
+
+    Nothing of them is read. Whoever reads or writes readings waits for some milliseconds.
+    """
+    connection = tx.connection
+    if connection.dialect.name == "sqlite":
+        return 0
+    old = sorted(day for day in partitions(connection) if day < before_day)
+    for day in old:
+        connection.exec_driver_sql(f"drop table {_name(day)}")
+    return len(old)
+
+
 def partitions(connection: Connection) -> set[int]:
     """The days (Unix days) that have a partition."""
     named = text("select inhrelid::regclass::text from pg_inherits where inhparent = 'readings'::regclass")

@@ -51,6 +51,13 @@ def settle_outcomes(app: App) -> None:
         place = app.note(recording.settle, place, actor=WORKER)
 
 
+def forget_old(app: App) -> None:
+    """What was recorded goes when its time is over."""
+    for _ in range(_STRETCH):
+        if not app.act(recording.purge, actor=WORKER):
+            return
+
+
 def find_the_dead(app: App) -> None:
     """Processes of other hosts that ended without a word are taken for dead, before a change has to wait for them."""
     if app.cluster is not None:
@@ -61,6 +68,7 @@ CHORES = (
     Chore("audit", 0.25, lay_chain),
     Chore("expiry", 5.0, lambda app: app.act(expiry.mark, actor=WORKER)),
     Chore("outcomes", 2.0, settle_outcomes),
+    Chore("retention", 600.0, forget_old),
     Chore("replies", 60.0, lambda app: app.act(replies.forget_old, actor=WORKER)),
     Chore("partitions", 3_600.0, lambda app: app.act(partitions.prepare, actor=WORKER)),
     Chore("windows", 60.0, lambda app: app.act(windows.clear, actor=WORKER)),

@@ -8,9 +8,11 @@ from typing import Any
 
 from sqlalchemy import (
     Boolean,
+    ColumnElement,
     Connection,
     Double,
     Row,
+    Table,
     bindparam,
     case,
     delete,
@@ -21,7 +23,20 @@ from sqlalchemy import (
 )
 
 from limen.db import bulk
-from limen.db.tables import disregards, journal_marks, keys, outcomes, readings, refusals
+from limen.db.tables import (
+    disregards,
+    journal_marks,
+    keys,
+    outcomes,
+    owners,
+    readings,
+    refusals,
+    usage_addresses,
+    usage_days,
+    usage_hours,
+    usage_minutes,
+    usage_times,
+)
 from limen.db.upsert import insert
 
 Told = tuple[Any, ...]
@@ -48,8 +63,14 @@ def drop_mark(connection: Connection, segment: str) -> None:
     connection.execute(delete(journal_marks).where(journal_marks.c.segment == segment))
 
 
+def recorded(connection: Connection, incarnation: int, first: int, last: int) -> set[int]:
+    """The numbers from *first* to *last* of which there are readings."""
+    which = (readings.c.incarnation == incarnation) & readings.c.number.between(first, last)
+    return set(connection.execute(select(readings.c.number).where(which)).scalars())
+
+
 def add_readings(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
-    """Readings, all columns in their order. What is there already is the same reading: a number is given once."""
+    """Readings, all columns in their order."""
     bulk.put(connection, readings, rows)
 
 
@@ -156,3 +177,43 @@ def holders(connection: Connection, places: Collection[bytes]) -> dict[bytes, An
     """The key, its API and its owner, by locator."""
     statement = select(keys.c.locator, keys.c.key, keys.c.api, keys.c.owner).where(keys.c.locator.in_(places))
     return {row.locator: row for row in connection.execute(statement)}
+
+
+AGEING = (
+    (readings, refusals, usage_addresses, disregards),
+    (usage_minutes,),
+    (usage_hours, usage_times),
+    (usage_days,),
+)
+"""What goes with the readings, the minutes, the hours and the days of an API."""
+
+_OF_KEYS = (readings, usage_addresses, disregards, usage_minutes, usage_hours, usage_times, usage_days)
+
+
+def drop_old(connection: Connection, table: Table, api: str, before: int, limit: int) -> int:
+    """At most *limit* rows of *api* from before *before* (Unix seconds) are gone; how many that was."""
+    if "api" in table.c:
+        of_api = table.c.api == api
+    else:
+        of_api = exists().where(keys.c.locator == table.c.locator, keys.c.api == api)
+    return _drop(connection, table, of_api & _older(table, before), limit)
+
+
+def _older(table: Table, before: int) -> ColumnElement[bool]:
+    if "minute" in table.c:
+        return table.c.minute < before // 60
+    return table.c.hour < before // 3_600 if "hour" in table.c else table.c.at < before
+
+
+def drop_erased(connection: Connection, limit: int) -> int:
+    """At most *limit* rows of each kind that are of the keys of erased owners are gone; the most of one kind."""
+    erased = select(keys.c.locator).join(owners, owners.c.owner == keys.c.owner).where(owners.c.erased_at.is_not(None))
+    if connection.execute(erased.limit(1)).first() is None:
+        return 0
+    return max(_drop(connection, table, table.c.locator.in_(erased), limit) for table in _OF_KEYS)
+
+
+def _drop(connection: Connection, table: Table, which: ColumnElement[bool], limit: int) -> int:
+    places = tuple(table.primary_key.columns)
+    some = select(*places).where(which).limit(limit)
+    return connection.execute(delete(table).where(tuple_(*places).in_(some))).rowcount

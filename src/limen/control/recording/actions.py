@@ -28,15 +28,19 @@ def record(
 
     All of it once, because the mark moves with it (R71, R103, R219).
     """
-    decided: dict[int, Decided] = {}
+    entries = list(entries)
+    decided = {entry.number: entry for entry in entries if isinstance(entry, Decided)}
+    if decided:  # a number is given once: what is there already, after a database was put back, is the same reading
+        for number in _rows.recorded(tx.connection, incarnation, min(decided), max(decided)):
+            decided.pop(number, None)
     here: dict[int, Outcome] = {}
     told: dict[tuple[int, int], Outcome] = {}
     tallies = []
     for entry in entries:
-        if isinstance(entry, Decided):
-            decided[entry.number] = entry
-        elif isinstance(entry, Tally):
+        if isinstance(entry, Tally):
             tallies.append({"api": api} | entry.row())
+        elif isinstance(entry, Decided):
+            continue
         elif entry.incarnation == incarnation and entry.number in decided:
             here.setdefault(entry.number, entry)
         elif max(entry.number, entry.incarnation) <= _LAST:
