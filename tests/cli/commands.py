@@ -37,6 +37,7 @@ COMMANDS = {
     "profile import-openapi": ("openapi.json",),
     "versions list": ("creator",),
     "versions callers": ("creator", "2025-06-26"),
+    "versions adoption": ("creator", "2025-06-26"),
     "versions show": ("creator", "2025-06-26"),
     "versions register": ("creator", "2026-06-26"),
     "versions deprecate": ("creator", "2025-06-26", "--at", "now", "--yes"),

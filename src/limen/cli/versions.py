@@ -61,6 +61,34 @@ def callers(
     show.many(found, columns, as_json=as_json, nothing=f"Nobody called {version} of {api} in the last {since}.")
 
 
+@app.command(
+    "adoption",
+    epilog=examples(
+        "limen versions adoption creator 2025-06-26", "limen versions adoption creator 2025-06-26 --owner u-1 --json"
+    ),
+)
+def adoption(
+    api: ApiName,
+    version: VersionName,
+    owner: Annotated[str, typer.Option("--owner", metavar="OWNER", help="Of this owner alone.")] = "",
+    days: Annotated[int, typer.Option("--days", metavar="N", min=1, max=366, help="How many days are shown.")] = 90,
+    limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, max=10_000, help="How many at most.")] = 100,
+    as_json: AsJson = False,
+) -> None:
+    """How a version is left: its calls, the owners who still call it, and whom its sunset will meet.
+
+    Weeks are compared: whoever called half as often last week as in the week before is expected to halve again.
+    """
+    with opened() as limen, limen.reading() as reader:
+        found = usage.adoption(reader, api, version, owner=owner, days=days, limit=limit)
+    if as_json:
+        show.json_out(found)
+        return
+    show.one(found, as_json=False, leave_out=("days", "callers"))
+    columns = ("owner", "keys", "week_before", "last_week", "today", "expected", "breaks")
+    show.many(found.callers, columns, as_json=False, nothing=f"Nobody called {version} of {api} in the last two weeks.")
+
+
 @app.command("register", epilog=examples("limen versions register creator 2026-06-26"))
 def register(api: ApiName, version: VersionName, as_json: AsJson = False) -> None:
     """Register a new version. It is active."""

@@ -7,8 +7,10 @@ from typing import Any, TypedDict
 
 from sqlalchemy import (
     BigInteger,
+    ColumnElement,
     Connection,
     Row,
+    Select,
     case,
     cast,
     func,
@@ -16,8 +18,9 @@ from sqlalchemy import (
     tuple_,
 )
 
+from limen.core.rollup import DAY_S, WHOLE
 from limen.core.verdict import OK, SHADOWED
-from limen.db.tables import disregards, keys, readings, refusals
+from limen.db.tables import disregards, keys, readings, refusals, usage_days
 
 
 def disregards_page(connection: Connection, *, since: float, api: str, key: str, limit: int) -> Sequence[Any]:
@@ -133,3 +136,50 @@ def callers(connection: Connection, api: str, version: str, *, since: float, lim
         .order_by(func.count().desc(), keys.c.key)
     )
     return connection.execute(statement.limit(limit)).all()
+
+
+def weeks(connection: Connection, api: str, version: str, *, owner: str, today: int, days: int) -> Sequence[Row[Any]]:
+    """The owners whose keys called *version* in the two weeks before *today* (Unix seconds), or since; most first."""
+    begins, middle = today - 2 * days * DAY_S, today - days * DAY_S
+
+    def between(first: int, last: int) -> ColumnElement[int]:
+        within = (usage_days.c.at >= first) & (usage_days.c.at < last)
+        return cast(func.sum(case((within, usage_days.c.calls), else_=0)), BigInteger)
+
+    last_week = between(middle, today)
+    statement = (
+        select(
+            keys.c.owner,
+            func.count(keys.c.key.distinct()).label("keys"),
+            between(begins, middle).label("week_before"),
+            last_week.label("last_week"),
+            between(today, today + 2 * DAY_S).label("today"),
+        )
+        .join(keys, keys.c.locator == usage_days.c.locator)
+        .where(usage_days.c.at >= begins, usage_days.c.api == api, usage_days.c.version == version)
+        .group_by(keys.c.owner)
+        .order_by(last_week.desc(), keys.c.owner)
+    )
+    if owner:
+        statement = statement.where(keys.c.owner == owner)
+    return connection.execute(statement).all()
+
+
+def days_of(connection: Connection, api: str, version: str, *, owner: str, since: float) -> Sequence[Row[Any]]:
+    """How many calls of *version* each day had, in their order."""
+    times = cast(func.sum(usage_days.c.calls), BigInteger).label("times")
+    statement = select(usage_days.c.at, times).where(usage_days.c.version == version)
+    return connection.execute(_of(statement, api, owner, since).group_by(usage_days.c.at).order_by("at")).all()
+
+
+def calls(connection: Connection, api: str, *, owner: str, since: float, until: float) -> int:
+    """How many calls there were, of whatever version."""
+    statement = _of(select(cast(func.sum(usage_days.c.calls), BigInteger)), api, owner, since)
+    return connection.execute(statement.where(usage_days.c.at < until)).scalar() or 0
+
+
+def _of(statement: Select[Any], api: str, owner: str, since: float) -> Select[Any]:
+    """From the days since *since*: of the API as a whole, or of the keys of one *owner*."""
+    whose = select(keys.c.locator).where(keys.c.owner == owner, keys.c.api == api)
+    one = usage_days.c.locator.in_(whose) if owner else usage_days.c.locator == WHOLE
+    return statement.where(usage_days.c.api == api, one, usage_days.c.at >= since)

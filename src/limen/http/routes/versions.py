@@ -10,7 +10,8 @@ from fastapi.responses import Response
 from pydantic import Field
 
 from limen.control import usage, versions
-from limen.control.usage import VersionCaller
+from limen.control.usage import Adoption, VersionCaller
+from limen.core.people import Right
 from limen.core.problems import ProblemError
 from limen.core.profile import BUILT_IN
 from limen.core.versions import Brownout, Version
@@ -45,6 +46,14 @@ class CallersWanted(Wanted):
 
     limit: Annotated[int, Field(ge=1, le=200, description="How many are shown at most.")] = 50
     since: Annotated[Moment | None, Field(description="From this moment on. Default: the last seven days.")] = None
+
+
+class AdoptionWanted(Wanted):
+    """Whose calls are wanted, over how many days, and how many of the callers at most."""
+
+    owner: Annotated[str, Field(max_length=100, description="Of this owner alone. Default: of all.")] = ""
+    days: Annotated[int, Field(ge=1, le=366, description="How many days are shown.")] = 90
+    limit: Annotated[int, Field(ge=1, le=1_000, description="How many callers are shown at most.")] = 100
 
 
 class NewBrownout(Body):
@@ -100,6 +109,24 @@ def list_callers(call: ReadUsage, api: str, version: str, wanted: Annotated[Call
         versions.require(reader, api, version)
         since = reader.now - WEEK_S if wanted.since is None else wanted.since
         return {"items": usage.callers_of(reader, api, version, since=since, limit=wanted.limit), "next": None}
+
+    return call.ask(found)
+
+
+@router.get("/versions/{version}/adoption", response_model=shape(Adoption))
+def get_adoption(call: ReadUsage, api: str, version: str, wanted: Annotated[AdoptionWanted, Query()]) -> Response:
+    """How a version is left: its calls by day, who still calls it, and whom its sunset will meet.
+
+    Staff see everybody; a member names one of its owners, and sees that one.
+    """
+
+    def found(reader: Reader) -> Adoption:
+        _require_visible(call, api)
+        if call.user is not None:
+            if not wanted.owner:
+                raise ProblemError("request_malformed", "owner: name the owner whose calls you ask for.")
+            call.require_right(reader, wanted.owner, Right.SEE)
+        return usage.adoption(reader, api, version, owner=wanted.owner, days=wanted.days, limit=wanted.limit)
 
     return call.ask(found)
 
