@@ -17,8 +17,7 @@ def canonical(address: str) -> str:
 
 def block(address: str | None) -> str:
     """The block that *address* lies in: 24 bits of an IPv4 address, 48 of an IPv6 one; empty for what is no address."""
-    found = _read(address)
-    return "" if found is None else _network(found, 24, 48)
+    return _block(address) if address and len(address) <= MOST_CHARS else ""
 
 
 def caller(address: str | None) -> str:
@@ -26,18 +25,24 @@ def caller(address: str | None) -> str:
 
     Empty for what is no address.
     """
-    found = _read(address)
-    if found is None or isinstance(found, IPv4Address):
-        return "" if found is None else str(found)
-    return _network(found, 32, 64)
-
-
-def _read(address: str | None) -> IPv4Address | IPv6Address | None:
-    return _known(address) if address and len(address) <= MOST_CHARS else None
+    return _caller(address) if address and len(address) <= MOST_CHARS else ""
 
 
 @lru_cache(maxsize=4_096)
-def _known(address: str) -> IPv4Address | IPv6Address | None:
+def _block(address: str) -> str:
+    found = _read(address)
+    return "" if found is None else _network(found, 24, 48)
+
+
+@lru_cache(maxsize=4_096)
+def _caller(address: str) -> str:
+    found = _read(address)
+    return str(found or "") if found is None or isinstance(found, IPv4Address) else _network(found, 32, 64)
+
+
+def _read(address: str) -> IPv4Address | IPv6Address | None:
+    if len(address) > MOST_CHARS:
+        return None
     try:
         found = ip_address(address)
     except ValueError:
@@ -45,7 +50,6 @@ def _known(address: str) -> IPv4Address | IPv6Address | None:
     return getattr(found, "ipv4_mapped", None) or found
 
 
-@lru_cache(maxsize=4_096)
 def _network(found: IPv4Address | IPv6Address, four: int, six: int) -> str:
     if isinstance(found, IPv4Address):
         return str(IPv4Network((int(found), four), strict=False))

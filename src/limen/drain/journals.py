@@ -36,8 +36,9 @@ def decode(number: int, body: bytes) -> Decided | Outcome | Tally:
         _, code, at, length = journal.DECISION.unpack_from(body)
         behind = journal.DECISION.size + length
         locator, parts = body[journal.DECISION.size : behind], body[behind:].split(b"\0", 4)
-        method, operation, version, path = map(_text, (*parts[:3], parts[4]))
-        return Decided(number, at, locator, _SLUGS[code], method, operation, version, path, _address(parts[3]))
+        method, operation, version = _texts(parts[0], parts[1], parts[2])
+        path, address = _text(parts[4]), _address(parts[3])
+        return Decided(number, at, locator, _SLUGS[code], method, operation, version, path, address)
     if kind == journal.KIND_OUTCOME:
         _, at, incarnation, reading, status, took_us = journal.OUTCOME.unpack(body)
         return Outcome(incarnation, reading, status, at, None if took_us == journal.UNKNOWN_US else took_us)
@@ -49,6 +50,11 @@ def decode(number: int, body: bytes) -> Decided | Outcome | Tally:
 @lru_cache(maxsize=4_096)
 def _text(part: bytes) -> str:
     return part.decode("utf-8", "backslashreplace").replace("\0", "\\x00")  # PostgreSQL keeps no NUL
+
+
+@lru_cache(maxsize=4_096)
+def _texts(method: bytes, operation: bytes, version: bytes) -> tuple[str, str, str]:
+    return _text(method), _text(operation), _text(version)
 
 
 @lru_cache(maxsize=4_096)

@@ -12,6 +12,8 @@ from limen.core.usage import Decided
 from limen.core.verdict import LIMIT_EXCEEDED, OK
 from limen.db.transaction import Tx
 
+_ADMITTED, _LIMITED = OK.slug, LIMIT_EXCEEDED.slug
+
 TOLD_AT = 20
 """At how many disregards of a key in an hour this is told: ``key.limit_disregarded``."""
 
@@ -25,7 +27,7 @@ def notice(tx: Tx, decided: Collection[Decided]) -> None:
     last: dict[bytes, float] = {}
     for entry in decided:
         last[entry.locator] = max(entry.at, last.get(entry.locator, 0.0))
-    refused = {entry.locator for entry in decided if entry.code == LIMIT_EXCEEDED.slug}
+    refused = {entry.locator for entry in decided if entry.code == _LIMITED}
     before = _rows.limited(tx.connection, refused) if refused else {}
     limited, counts = _followed(decided, before)
     _rows.used(tx.connection, last, limited)
@@ -40,9 +42,9 @@ def _followed(
     limited: dict[bytes, float | None] = {}
     counts: Counter[tuple[bytes, int]] = Counter()
     for entry in entries:
-        if entry.code == OK.slug:
+        if entry.code == _ADMITTED:
             limited[entry.locator] = None
-        elif entry.code == LIMIT_EXCEEDED.slug:
+        elif entry.code == _LIMITED:
             since = limited[entry.locator] if entry.locator in limited else before.get(entry.locator)
             if since is not None:
                 counts[entry.locator, int(entry.at // HOUR_S)] += 1
