@@ -74,6 +74,7 @@ COMMANDS = {
     "leaks rules": ("--format", "gitleaks"),
     "leaks report": ("--yes",),
     "usage list": (),
+    "usage rebuild": ("--yes",),
     "usage refusals": (),
     "usage disregards": (),
     "audit list": (),

@@ -207,3 +207,15 @@ def test_of_an_owner_who_was_erased_nothing_stays_but_what_all_did_together(desk
         pass
     assert set(_counts(desk).values()) == {1}
     assert desk.rows("select cast(sum(calls) as integer) from usage_days where length(locator) = 0") == [(20,)]
+
+
+def test_what_is_wrong_is_counted_and_made_right(desk: Desk, creator: App) -> None:
+    Journal(desk).drained(_decided(1, desk.now), Outcome(7, 1, 200, desk.now, 5), _decided(2, desk.now, B))
+    day = int(desk.now // DAY_S)
+    assert desk.ask(recording.wrong, day) == 0
+    desk.act(lambda tx: tx.connection.exec_driver_sql("update usage_hours set calls = calls + 1"))
+    desk.act(lambda tx: tx.connection.exec_driver_sql("delete from usage_addresses"))
+    assert desk.ask(recording.wrong, day) == 2 * 3 + 2
+    desk.act(recording.rebuild, day)
+    assert desk.ask(recording.wrong, day) == 0
+    assert desk.ask(recording.whole_since) == (day - 29) * DAY_S

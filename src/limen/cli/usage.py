@@ -9,6 +9,7 @@ import typer
 from limen.cli import read, show
 from limen.cli.door import opened
 from limen.cli.options import AsJson, examples, group
+from limen.cli.rebuild import rebuild
 from limen.control import usage
 
 app = group("What keys were used for, and what was refused.")
@@ -51,6 +52,12 @@ def list_(
     show.many(found, columns, as_json=as_json, nothing="Nothing was recorded.")
     if len(found) == limit:
         typer.echo(f"There may be more: --after {found[-1].reading}", err=True)
+
+
+app.command(
+    "rebuild",
+    epilog=examples("limen usage rebuild --check", "limen usage rebuild --since 2026-06-01 --until 2026-06-26 --yes"),
+)(rebuild)
 
 
 @app.command(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, select
+from sqlalchemy import Connection, Row, Table, delete, select
 
 from limen.core.rollup import DAY_S, HOUR_S, MINUTE_S, Sums, Which
 from limen.db import bulk
@@ -44,6 +44,19 @@ def of_day(connection: Connection, day: int) -> Sums:
         if row.status is not None:
             sums.answered(which, row.status, row.took_us)
     return sums
+
+
+def wrong(connection: Connection, day: int) -> int:
+    """How many rows of the Unix day *day* are not what its readings come to, are missing, or are too many."""
+    sums = of_day(connection, day)
+    expected: list[tuple[Table, list[Any]]] = [(table, list(sums.by(span_s))) for table, span_s in SPANS]
+    expected += [(usage_times, list(sums.times())), (usage_addresses, list(sums.places()))]
+    found = 0
+    for table, rows in expected:
+        within = (table.c.at >= day * DAY_S) & (table.c.at < (day + 1) * DAY_S)
+        stored = {tuple(row) for row in connection.execute(select(table).where(within))}
+        found += len(stored ^ set(rows))
+    return found
 
 
 def which_of(row: Row[Any]) -> Which:

@@ -33,6 +33,13 @@ def purge(tx: Tx, limit: int = 5_000) -> bool:
     return most >= limit
 
 
+def whole_since(reader: Reader) -> float:
+    """From which moment on (Unix seconds, the beginning of a day) no API's readings have gone by their age."""
+    spans = [retention.readings_s for retention in _kept(reader).values()]
+    shortest = min((span for span in spans if span is not None), default=None)
+    return 0.0 if shortest is None else float(_cutoff(reader.now, shortest) + DAY_S)
+
+
 def _kept(reader: Reader) -> dict[str, Retention]:
     every = [found.api for built_in in (False, True) for found in apis.listed(reader, built_in=built_in)]
     return {api: apis.profile_of(reader, api).retention for api in every}
