@@ -32,14 +32,14 @@ def run() -> list[Figure]:
     texts, folder, door = _start("benchmarks.served:door")
     _, _, bare = _start("benchmarks.served:bare")
     try:
-        rows = _requests(texts)
+        rows = requests(texts)
         for server in (door, bare):
             server.cost(rows[:500])
         pairs = [(door.cost(rows), bare.cost(rows)) for _ in range(PAIRS)]
     finally:
         door.stop()
         bare.stop()
-        _remove(folder)
+        remove(folder)
     ratios = sorted(a / b for a, b in pairs)
     return [
         Figure(
@@ -115,7 +115,8 @@ def _start(target: str) -> tuple[list[bytes], Path | None, Server]:
     return texts, folder, Server(target, served.environment(folder))
 
 
-def _requests(texts: list[bytes]) -> list[bytes]:
+def requests(texts: list[bytes]) -> list[bytes]:
+    """What is asked: with headers as a browser sends them, each with one of the keys."""
     drawn = random.Random(7)
     extra = "".join(f"{name}: {value}\r\n" for name, value in EXTRA)
     return [
@@ -134,7 +135,8 @@ def _free_port() -> int:
         return int(found.getsockname()[1])
 
 
-def _remove(folder: Path | None) -> None:
+def remove(folder: Path | None) -> None:
+    """The installation is gone."""
     import shutil
 
     if folder is not None:
