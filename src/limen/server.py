@@ -25,6 +25,7 @@ from limen.core.problems import ProblemError
 from limen.core.profile import BUILT_IN
 from limen.drain import Drainer, work
 from limen.http.gate import Door
+from limen.http.leaving import Leaving
 from limen.profiles import built_in
 from limen.settings import Settings
 
@@ -54,7 +55,7 @@ def gate_app() -> ASGIApp:
                 f"limits.in_flight of {name!r}: this door never learns when a request has ended. "
                 "Leave the API out of LIMEN_APIS, and guard it in its process.",
             )
-    return Door(app, houses, _secret(app.settings.gate_secret_file))
+    return Leaving(Door(app, houses, _secret(app.settings.gate_secret_file)))
 
 
 def public_app() -> ASGIApp:
@@ -64,7 +65,7 @@ def public_app() -> ASGIApp:
     _belong()
     app = App.open()
     bring_up_to_date(app)
-    return Public(app)
+    return Leaving(Public(app))
 
 
 def bring_up_to_date(app: App) -> None:
@@ -157,7 +158,7 @@ def run(settings: Settings, *, workers: int = 1, worker: bool = True) -> int:
     """Serve until told to stop (SIGTERM, SIGINT), or until a listener ends right after its start; the exit status.
 
     At SIGHUP the listeners' workers are replaced one by one, by those of the code and the settings' file as they are
-    then; no request is lost. *workers*: of the gate's listener. *worker*: drain too, here. Raises ProblemError before
+    then; no request that has been sent is lost. *workers*: of the gate's listener. *worker*: drain too, here. Raises ProblemError before
     anything is started where the installation is not ready.
     """
     app = App.open(settings)

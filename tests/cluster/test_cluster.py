@@ -94,23 +94,22 @@ def test_a_gate_that_opens_later_joins_the_node_and_knows_what_happened(app: App
 
 def test_who_is_silent_is_waited_for_once_and_then_taken_for_dead(app: App) -> None:
     app.gate("creator")
-    _other(app)
+    _other(app, 2.0)
     first = app.change(apis.switch, "creator", "read_only", True)
-    assert (first.effective, 300 <= first.ms < 3_000) == (True, True)
+    assert (first.effective, first.ms >= 2_000) == (True, True)
     assert [(node.node, node.dead_at is None) for node in _nodes(app)][1:] == [("silent", False)]
-    assert app.change(apis.switch, "creator", "read_only", False).ms < 300
+    assert app.change(apis.switch, "creator", "read_only", False).ms < 2_000
 
 
 def test_without_waiting_it_is_told_that_it_does_not_hold_yet_and_is_waited_for_all_the_same(app: App) -> None:
     app.gate("creator")
-    _other(app)
+    _other(app, 2.0)
     done = app.change(apis.switch, "creator", "read_only", True, waits=False)
-    assert not done.effective
+    assert (done.effective, done.ms < 2_000) == (False, True)
     deadline = time.monotonic() + 10
     while not any(node.dead_at for node in _nodes(app)):
         assert time.monotonic() < deadline
         time.sleep(0.01)
-    assert app.change(apis.switch, "creator", "read_only", False, waits=False).ms < 300
 
 
 def test_a_chore_finds_who_ended_without_a_word_and_clears_old_rows_away(

@@ -18,7 +18,7 @@ import redis
 
 from tests.cluster.caller import Told, line
 from tests.contracts.servers import migrated
-from tests.faults.crowd import Answered, excess
+from tests.faults.crowd import Answered, excess, shortfall
 from tools.servers.postgres import Postgres
 from tools.servers.valkey import Valkey
 
@@ -27,6 +27,9 @@ SLOWLY_S = 0.1
 """Between two calls of each of 32 callers: a fault comes before the limit is reached, when half a window has gone."""
 
 EXACT, SHARES = 300, 1_200
+LEAKS, EARLY_S = 100, 0.2
+"""A limit that a crowd reaches on a slow machine too, and when a fault comes before it does on a fast one."""
+
 WHERE = ("postgresql", "valkey")
 
 both = pytest.mark.parametrize("where", WHERE)
@@ -95,6 +98,15 @@ class Crowd:
         print(f"{told.count} per {told.window_s} s: {self.statuses()} in {seconds} s, {self.calls} calls, {found} over")
         return found
 
+    def short(self) -> int:
+        """How far from the limit a window was, at most, when it refused."""
+        return shortfall(self.seen, self.told.count, self.told.window_s)
+
+    def lasted(self) -> float:
+        """For how many seconds, since the first was let through, others were."""
+        began = [each.started for each in self.seen if each.status == 200]
+        return max(began) - min(began)
+
     def statuses(self) -> dict[int, int]:
         """How often each status was answered."""
         found = [each.status for each in self.seen]
@@ -115,7 +127,8 @@ def test_a_crowd_is_admitted_as_often_as_the_limit_says(
     crowd = Crowd(migrated(postgres), own_valkey.url if where == "valkey" else "", count=count)
     assert crowd.run(1.5 * WINDOW_S) == 0
     assert set(crowd.statuses()) <= {200, 429}
-    assert crowd.admitted() >= 0.95 * 2 * count
+    assert crowd.lasted() > WINDOW_S
+    assert crowd.short() <= 0.05 * count
     assert {each.place for each in crowd.seen if each.status == 200} == set(range(PROCESSES))
 
 
@@ -148,7 +161,7 @@ def test_postgresql_that_is_killed_or_stopped_forgets_nothing_that_was_counted(o
     crowd = Crowd(migrated(own_postgres), pause_s=SLOWLY_S)
     faults = ((0.6, _restarted(own_postgres, signal.SIGQUIT)), (2.7, _stopped(own_postgres, 0.5)))
     assert crowd.run(3 * WINDOW_S, *faults) == 0
-    assert crowd.admitted() >= 2 * EXACT, "it is counted again as soon as it is back"
+    assert crowd.lasted() > 2 * WINDOW_S, "it is counted again as soon as it is back"
 
 
 @pytest.mark.check("C058")
@@ -163,7 +176,7 @@ def test_valkey_that_is_killed_emptied_or_stopped_gives_nothing_twice(postgres: 
 
     crowd = Crowd(migrated(postgres), own_valkey.url, pause_s=SLOWLY_S)
     assert crowd.run(5 * WINDOW_S, (0.6, _stopped(own_valkey, 0.8)), (2.7, restart), (6.0, empty)) == 0
-    assert crowd.admitted() >= 2 * EXACT
+    assert crowd.lasted() > 4 * WINDOW_S
 
 
 JUMPING = """
@@ -208,7 +221,8 @@ def test_a_wall_clock_that_is_set_cuts_no_window_short_and_makes_none_long(postg
     set_by = _jumping(url)
     crowd = Crowd(url, pause_s=SLOWLY_S)
     assert crowd.run(3 * WINDOW_S, (0.6, set_by("1 hour")), (2.6, set_by("-2 hours"))) == 0
-    assert crowd.admitted() >= 0.95 * 3 * EXACT
+    assert crowd.lasted() > 2 * WINDOW_S
+    assert crowd.short() <= 0.05 * EXACT
 
 
 def test_a_build_that_believes_the_wall_clock_is_caught(postgres: Postgres) -> None:
@@ -216,37 +230,47 @@ def test_a_build_that_believes_the_wall_clock_is_caught(postgres: Postgres) -> N
     set_by = _jumping(url)
     with psycopg.connect(url, autocommit=True) as hand:
         hand.execute(_BELIEVES)
-    assert Crowd(url, pause_s=SLOWLY_S).run(1.2 * WINDOW_S, (0.6, set_by("1 hour"))) > 0
+    crowd = Crowd(url, pause_s=SLOWLY_S, count=LEAKS)
+    assert crowd.run(1.2 * WINDOW_S, (EARLY_S, set_by("1 hour"))) > 0
+    slow = Crowd(url, pause_s=SLOWLY_S, count=LEAKS)
+    slow.run(2 * WINDOW_S, (EARLY_S, set_by("-1 hour")))
+    assert slow.short() == LEAKS, "its window does not end"
 
 
 @pytest.mark.parametrize(
     ("build", "where"), [("apart", "postgresql"), ("checking", "postgresql"), ("checking", "valkey")]
 )
 def test_a_build_that_leaks_is_caught(postgres: Postgres, own_valkey: Valkey, where: str, build: str) -> None:
-    crowd = Crowd(migrated(postgres), own_valkey.url if where == "valkey" else "", build=build)
+    crowd = Crowd(migrated(postgres), own_valkey.url if where == "valkey" else "", build=build, count=LEAKS)
     assert crowd.run(1.2 * WINDOW_S) > 0
 
 
 def test_a_build_that_takes_an_emptied_valkey_for_a_new_one_is_caught(postgres: Postgres, own_valkey: Valkey) -> None:
-    crowd = Crowd(migrated(postgres), own_valkey.url, build="forgetful", pause_s=SLOWLY_S)
+    crowd = Crowd(migrated(postgres), own_valkey.url, build="forgetful", pause_s=SLOWLY_S, count=LEAKS)
 
     def empty() -> None:
         with redis.Redis.from_url(own_valkey.url) as client:
             client.flushall()
 
-    assert crowd.run(1.2 * WINDOW_S, (0.6, empty)) > 0
+    assert crowd.run(1.2 * WINDOW_S, (EARLY_S, empty)) > 0
 
 
 def test_a_build_whose_windows_do_not_survive_a_crash_is_caught(own_postgres: Postgres) -> None:
     url = migrated(own_postgres)
     with psycopg.connect(url, autocommit=True) as hand:
         hand.execute("alter table windows set unlogged")
-    assert Crowd(url, pause_s=SLOWLY_S).run(1.2 * WINDOW_S, (0.6, _restarted(own_postgres, signal.SIGQUIT))) > 0
+    crowd = Crowd(url, pause_s=SLOWLY_S, count=LEAKS)
+    assert crowd.run(2 * WINDOW_S, (EARLY_S, _restarted(own_postgres, signal.SIGQUIT))) > 0
 
 
 def test_while_what_counts_is_gone_each_process_may_admit_its_part(own_postgres: Postgres) -> None:
     """At most as much again as the limit, whatever it had granted before."""
-    crowd = Crowd(migrated(own_postgres), build="sharing", pause_s=SLOWLY_S)
-    assert crowd.run(1.5 * WINDOW_S, (0.6, own_postgres.stop)) <= EXACT
+    crowd, gone = Crowd(migrated(own_postgres), build="sharing", pause_s=SLOWLY_S), list[float]()
+
+    def stop() -> None:
+        own_postgres.stop()
+        gone.append(time.monotonic())
+
+    assert crowd.run(1.5 * WINDOW_S, (0.6, stop)) <= EXACT
     assert 503 not in crowd.statuses()
-    assert crowd.admitted() > EXACT * 0.95
+    assert any(each.status == 200 and each.started > gone[0] for each in crowd.seen)

@@ -10,6 +10,7 @@ import math
 import selectors
 import socket
 import time
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -108,4 +109,20 @@ def excess(seen: Sequence[Answered], count: int, window_s: float) -> int:
     for start in begins[:: max(1, len(begins) // 200)]:
         lie = sum(each.started >= start and each.ended < start + window_s for each in admitted)
         worst = max(worst, lie - 2 * count)
+    return worst
+
+
+def shortfall(seen: Sequence[Answered], count: int, window_s: float, slack_s: float = 0.5) -> int:
+    """How many requests more a limit of *count* had room for, at most, when it refused one; however fast they came.
+
+    All that a window admitted lies between its refusal and *window_s* before. What had no answer may have been
+    admitted. *slack_s*: by how much longer a window may be held to last.
+    """
+    counted = [each for each in seen if each.status != 429]
+    begins, ends = sorted(each.started for each in counted), sorted(each.ended for each in counted)
+    worst = 0
+    for each in seen:
+        if each.status == 429:
+            before = bisect_right(ends, each.started - window_s - slack_s)
+            worst = max(worst, count - (bisect_left(begins, each.ended) - before))
     return worst

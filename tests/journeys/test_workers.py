@@ -63,14 +63,15 @@ class House:
 
     def complete(self) -> set[int]:
         """All workers, once there are as many as were asked for."""
-        return wait_until(lambda: len(found := self.workers()) == WORKERS and found, "three workers", START_S)
+        wait_until(lambda: len(self.workers()) == WORKERS, "three workers", START_S)
+        return self.workers()
 
     def holder(self, connection: HTTPConnection, workers: set[int]) -> int:
-        """Which of the *workers* has the other end of *connection*, which has been answered on."""
+        """Which of the *workers* has the other end of *connection*; 0 where none has accepted it yet."""
         ends = f" 0100007F:{self.port:04X} 0100007F:{connection.sock.getsockname()[1]:04X} "
         found = next(line for line in Path("/proc/net/tcp").read_text().splitlines() if ends in line)
         name = f"socket:[{found.split()[9]}]"
-        return next(pid for pid in workers if name in _files(pid))
+        return next((pid for pid in workers if name in _files(pid)), 0)
 
     @contextmanager
     def one_each(self, text: str) -> Iterator[dict[int, HTTPConnection]]:
@@ -234,6 +235,31 @@ def text(house: House) -> str:
     return made
 
 
+def test_a_worker_that_leaves_answers_whoever_had_come_to_it(house: House, text: str) -> None:
+    workers = house.complete()
+    with ExitStack() as stack:
+        kept = stack.enter_context(house.one_each(text))
+        fresh = [stack.enter_context(closing(house.connect())) for _ in range(4 * WORKERS)]
+        for each in fresh:
+            each.connect()
+        wait_until(lambda: all(house.holder(each, workers) for each in fresh), "all are accepted")
+        holders = [house.holder(each, workers) for each in fresh]
+        leaving = max(workers, key=holders.count)
+        os.kill(leaving, signal.SIGTERM)
+        time.sleep(0.2)  # it knows
+        for connection, holder in [*zip(fresh, holders, strict=True), (kept[leaving], leaving)]:
+            assert asked(connection, text) == 200
+            assert (connection.sock is None) == (holder == leaving), "it said that it closes, and nobody else did"
+    wait_until(lambda: leaving not in house.workers(), "it has gone")
+
+    def another() -> bool:
+        with closing(house.connect()) as connection:
+            assert asked(connection, text) == 200
+            return house.holder(connection, house.workers() - workers) != 0
+
+    wait_until(another, "one that came in its place answers", START_S)
+
+
 def test_a_reload_replaces_every_worker_and_loses_no_request(house: House, text: str) -> None:
     before = house.complete()
     with Load(house, text) as load:
@@ -330,4 +356,5 @@ def test_what_was_accepted_is_answered_when_it_is_told_to_end(house: House, text
     house.pid = 0
     house.stage.shut()  # its exit status is 0
     assert not any(_line(pid) for pid in below)
-    assert all(node["dead_at"] for node in house.stage.json("nodes"))  # no change waits for one that has gone
+    alive = [node for node in house.stage.json("nodes") if node["dead_at"] is None]
+    assert alive == []  # no change waits for one that has gone

@@ -10,6 +10,7 @@ import asyncio
 import socket
 import struct
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from threading import Thread
@@ -78,7 +79,7 @@ class Way:
         self.up, self.down = Direction(), Direction()
         """To the server, and from it."""
         self._pairs: set[_Pair] = set()
-        self._accepting = proxy.do(self._accept_later)
+        proxy.do(self._accept_from_now)
 
     def _listening(self, port: int) -> socket.socket:
         listener = socket.socket()
@@ -131,12 +132,12 @@ class Way:
 
     def refuse(self) -> None:
         """New connections are refused, until ``heal``. Those that are open stay."""
-        self._proxy.wait(self._accept_no_more())
+        self._proxy.do(self._accept_no_more)
 
-    async def _accept_no_more(self) -> None:
-        self._accepting.cancel()
-        await asyncio.wait([self._accepting])
-        self._listener.close()
+    def _accept_no_more(self) -> None:
+        if self._listener.fileno() >= 0:
+            asyncio.get_running_loop().remove_reader(self._listener)
+            self._listener.close()
 
     def heal(self) -> None:
         """All is passed on at once again; what was held arrives, what lost bytes is reset."""
@@ -149,7 +150,7 @@ class Way:
                 direction.turn()
             if self._listener.fileno() < 0:
                 self._listener = self._listening(self.port)
-                self._accepting = self._accept_later()
+                self._accept_from_now()
 
         self._proxy.do(change)
 
@@ -157,16 +158,16 @@ class Way:
         for pair in list(self._pairs):
             pair.reset()
 
-    def _accept_later(self) -> asyncio.Task[None]:
-        return asyncio.get_running_loop().create_task(self._accept())
+    def _accept_from_now(self) -> None:
+        """Not by a task that waits for ``sock_accept``: one that is cancelled loses what had just been accepted."""
+        asyncio.get_running_loop().add_reader(self._listener, self._accept)
 
-    async def _accept(self) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            client, _ = await loop.sock_accept(self._listener)
+    def _accept(self) -> None:
+        with suppress(OSError):  # it has gone again
+            client, _ = self._listener.accept()
             pair = _Pair(client)
             self._pairs.add(pair)
-            pair.task = loop.create_task(self._carry(pair))
+            pair.task = asyncio.get_running_loop().create_task(self._carry(pair))
             pair.task.add_done_callback(partial(self._close, pair))
 
     async def _carry(self, pair: _Pair) -> None:
@@ -213,7 +214,7 @@ class Way:
 
     async def end(self) -> None:
         """Listen no more, and cut every connection."""
-        await self._accept_no_more()
+        self._accept_no_more()
         tasks = [pair.task for pair in self._pairs if pair.task is not None]
         self._reset_all()
         await asyncio.gather(*tasks, return_exceptions=True)

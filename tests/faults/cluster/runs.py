@@ -16,7 +16,7 @@ from tests.faults.cluster.hand import drawn
 from tests.faults.cluster.history import ADMITTED, FENCE, UNKNOWN, Change, Seen, State, unexplained
 from tests.faults.cluster.members import Cluster, Gone, Member
 from tests.faults.cluster.plan import OF_OWNERS, OWNERS, TEXTS, Fault, Order, Plan, text_of
-from tests.faults.processes import ANSWER_S
+from tests.faults.processes import ANSWER_S, START_S
 
 ASKERS, PAUSE_S = 3, 0.003
 """How many askers each node has, and how long each of them waits between two asks; one more asks for every key, and
@@ -136,7 +136,7 @@ class Runner:
         hands = [pool.submit(self._hand, run, number, began, again) for number in range(len(self.cluster.hands))]
         self.suffer(run.plan.faults, began, run.plan.lasts)
         for hand in hands:
-            hand.result(2 * ANSWER_S)
+            hand.result(START_S + 2 * ANSWER_S)  # it may have been born again
         pool.shutdown()
 
     def suffer(self, faults: Sequence[Fault], began: float, lasts: float) -> None:
