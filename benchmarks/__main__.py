@@ -1,19 +1,23 @@
-"""``python -m benchmarks [NAME…] [--json]``: figures beside their floors; exit status 1 where a budget is missed."""
+"""``python -m benchmarks [NAME…] [--json] [--full]``: figures beside floors; exit status 1 where a budget is missed."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import sys
+from collections.abc import Callable
+from functools import partial
 
-from benchmarks import door, examples, gate, guard, limits, lists, revoke, scale
+from benchmarks import beside, door, examples, gate, guard, limits, lists, memory, revoke, scale
 from benchmarks.blocks import Figure, as_rows
 
-NAMES = {
+NAMES: dict[str, Callable[[], list[Figure]]] = {
     "gate": gate.run,
     "revoke": revoke.run,
     "door": door.run,
+    "beside": beside.run,
     "guard": guard.run,
+    "memory": memory.run,
     "scale": scale.run,
     "lists": lists.run,
     "limits": limits.run,
@@ -26,7 +30,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES)}; default: all")
     parser.add_argument("--json", action="store_true", help="one JSON document instead of a table")
+    parser.add_argument("--full", action="store_true", help="scale with 10,000,000 keys too, which takes half an hour")
     asked = parser.parse_args()
+    NAMES["scale"] = partial(scale.run, full=asked.full)
     unknown = [name for name in asked.names if name not in NAMES]
     if unknown:
         parser.error(f"found {', '.join(unknown)}, allowed: {', '.join(NAMES)}")

@@ -31,7 +31,7 @@ class House:
 
     def __init__(self, settings: Settings, app: App | None = None) -> None:
         self.settings, self._app = settings, app
-        self.folder = settings.database_path.parent
+        self.folder = settings.pepper_path.parent
         self.plans: list[Plan] = []
         """What was about to be done, each time."""
 

@@ -487,6 +487,23 @@ def test_a_server_that_was_restarted_hard_is_used_again_at_the_next_call(app: Ap
     assert _suspended(app) == ["u-1"]
 
 
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGQUIT, signal.SIGINT])
+def test_the_first_call_after_a_restart_that_nobody_noticed_succeeds(
+    app: App, server: Postgres, how: signal.Signals
+) -> None:
+    """Whether it is a change or a question, and as many at once as there were connections."""
+    for question_first in (False, True):
+        with ThreadPoolExecutor(6) as pool:
+            list(pool.map(lambda _: _suspended(app), range(12)))
+            assert app.store.engine.pool.checkedin() > 2  # type: ignore[attr-defined]  # else nothing is stale
+            server.stop(how)
+            server.start()
+            if question_first:
+                assert list(pool.map(lambda _: _suspended(app), range(6))) == [["u-1"]] * 6
+            else:
+                _suspend(app)
+
+
 def test_a_server_that_dies_in_the_middle_of_a_change_has_not_made_it(app: App, server: Postgres) -> None:
     def verb(tx: Tx) -> None:
         owners.suspend(tx, "u-1", reason="a test")

@@ -25,10 +25,10 @@ STATUSES = (200, 404, 201, 500, 200, 409, 200)
 class Rounds:
     """Rounds on one installation: a server under load is killed, the next one starts, what is left is drained."""
 
-    def __init__(self, installation: Installation, factory: str, seed: int) -> None:
-        self.installation, self.factory, self.chance = installation, factory, random.Random(seed)
-        installation.owner("u1")
-        text = installation.key("u1", "read:chat").text
+    def __init__(self, installation: Installation, factory: str, seed: int, tag: str = "") -> None:
+        """*tag*: tells what is asked here from what is asked of other hosts."""
+        self.installation, self.factory, self.chance, self.tag = installation, factory, random.Random(seed), tag
+        text = installation.key(installation.owner(f"u1{tag}"), "read:chat").text
         self.headers = [("x-fanvue-api-key", text), ("x-fanvue-api-version", VERSION)]
         self.behind_guard = factory in (GUARDED, LATE_GUARD)
         self.number = self.received = self.torn = 0
@@ -38,7 +38,7 @@ class Rounds:
     def call(self, number: int) -> tuple[str, str]:
         """The call of a number: most are admitted, one in eight lacks a scope; each has a path of its own."""
         status = STATUSES[number % len(STATUSES)]
-        path = f"/chats/{self.number}-{status}-{number}"
+        path = f"/chats/{self.tag}{self.number}-{status}-{number}"
         return ("POST", f"{path}/message") if number % 8 == 7 else ("GET", f"{path}/messages")
 
     def ask(self, number: int) -> bytes:
@@ -71,7 +71,7 @@ class Rounds:
 
     def lost(self, load: Load) -> list[str]:
         """The paths whose answers were received, and that are not in the readings exactly once and as answered."""
-        found = self.installation.recorded(f"/chats/{self.number}-", self.began)
+        found = self.installation.recorded(f"/chats/{self.tag}{self.number}-", self.began)
         assert [path for path, each in found.items() if len(each) > 1] == [], "recorded twice"
         return [
             path

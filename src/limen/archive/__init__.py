@@ -2,9 +2,10 @@
 
 from limen.archive.backup import Backup, Laid, back_up, laid
 from limen.archive.export import Exported, export
-from limen.archive.load import How, Imported, load
+from limen.archive.load import load
 from limen.archive.place import Plan
 from limen.archive.restore import Restored, restore
+from limen.archive.source import How, Imported
 
 __all__ = [
     "Backup",

@@ -28,9 +28,10 @@ def back_up(settings: Settings, file: Path, *, replace: bool, progress: Progress
     """The new file *file* is a backup: whole, checked, on the disk, for this user alone. Others may work meanwhile.
 
     The database may be of an older release. The pepper is not in it, nor is what the journals hold and nobody has
-    drained. Raises ProblemError: ``file_exists``, ``store_down``, where the database is damaged too,
+    drained. Raises ProblemError: ``on_server``, ``file_exists``, ``store_down``, where the database is damaged too,
     ``store_not_ready``, ``pepper_wrong``; OSError.
     """
+    require_file(settings, "Back it up by its own means, such as pg_dump; or write an archive with 'limen export'.")
     keyring = pepper.read(settings.pepper_path)
     require_other(file, settings)
     if not settings.database_path.exists():
@@ -52,6 +53,14 @@ def back_up(settings: Settings, file: Path, *, replace: bool, progress: Progress
                 pepper.verify(connection, keyring)
         size = new.stat().st_size
     return Backup(file, now, size)
+
+
+def require_file(settings: Settings, otherwise: str) -> None:
+    """Raises ProblemError (``on_server``), which says what to do *otherwise*, where the database is no file."""
+    if not settings.on_one_host:
+        raise ProblemError(
+            "on_server", f"Found PostgreSQL, {settings.database_shown}: this is for SQLite's file. {otherwise}"
+        )
 
 
 def require_other(file: Path, settings: Settings) -> None:

@@ -33,7 +33,11 @@ def export(app: App, file: Path, *, release: str, usage: bool, replace: bool, pr
     """
     require_other(file, app.settings)
     with files.whole(file, replace=replace) as new:
-        with app.reading() as reader, zipfile.ZipFile(new, "w") as archive:
+        with (
+            app.reading() as reader,
+            transfer.patient(reader.connection),
+            zipfile.ZipFile(new, "w") as archive,
+        ):
             place, names = tombstones.known(reader.connection), transfer.names(usage=usage)
             total = sum(transfer.count(reader.connection, name) for name in names)
             parts: list[form.Part] = []

@@ -32,6 +32,8 @@ class Plan:
     """Of how many keys and owners the tombstones tell something that the copy does not know."""
     missing: str
     """Why not every end since is known; empty: all are."""
+    aside: bool = True
+    """Whether what goes is put aside. On PostgreSQL it is not: it is what ``limen init`` made."""
 
 
 Agree = Callable[[Plan], None]

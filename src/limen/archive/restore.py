@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from limen.app import App
-from limen.archive.backup import require_other
+from limen.archive.backup import require_file, require_other
 from limen.archive.place import Agree, Plan, heard, opened_once, replaced_at, site
 from limen.control import revival
 from limen.control.revival import Revived
@@ -43,10 +43,13 @@ def restore(settings: Settings, file: Path, *, heeds: bool, agree: Agree, progre
     """The backup *file* is the installation's database, by one rename; all that was there before lies aside.
 
     What the tombstones say has ended since has ended; *heeds*: whether they are asked. Where they do not say all, no
-    key is active until it is reactivated. Raises ProblemError: ``in_use``, ``backup_wrong``, ``pepper_wrong``,
-    ``store_not_ready`` (of a later release, or another database's state folder), ``store_down``; OSError. Then, and
-    after a kill, either nothing has changed or all is done.
+    key is active until it is reactivated. Raises ProblemError: ``on_server``, ``in_use``, ``backup_wrong``,
+    ``pepper_wrong``, ``store_not_ready`` (of a later release, or another database's state folder), ``store_down``;
+    OSError. Then, and after a kill, either nothing has changed or all is done.
     """
+    require_file(
+        settings, "Restore by the server's own means, such as pg_restore; an archive goes in by 'limen import'."
+    )
     if not file.exists():
         raise ProblemError("backup_wrong", f"There is no file {file}.")
     require_other(file, settings)

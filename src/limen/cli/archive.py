@@ -19,7 +19,7 @@ from limen.cli.progress import bar
 from limen.control import revival
 from limen.control.revival import UNCONFIRMED
 from limen.core.versions import iso_instant
-from limen.settings import read_settings
+from limen.settings import Settings, read_settings
 
 Force = Annotated[bool, typer.Option("--force", help="Also where there is a file of this name: it is replaced.")]
 NoTombstones = Annotated[
@@ -76,7 +76,7 @@ def restore(
             settings,
             Path(file),
             heeds=not no_tombstones,
-            agree=lambda plan: _agree(plan, str(settings.database_path), yes=yes),
+            agree=lambda plan: _agree(plan, _shown_place(settings), yes=yes),
             progress=progress,
         )
     _tell(done, as_json=as_json)
@@ -107,7 +107,10 @@ def import_(
     file: Annotated[str, typer.Argument(metavar="FILE", help="An archive.")],
     *,
     replace: Annotated[
-        bool, typer.Option("--replace", help="Also where there are keys already: that database is put aside.")
+        bool,
+        typer.Option(
+            "--replace", help="Also where there are keys already: that database is put aside. On SQLite alone."
+        ),
     ] = False,
     no_tombstones: NoTombstones = False,
     as_exported: Annotated[
@@ -129,10 +132,14 @@ def import_(
             settings,
             Path(file),
             how,
-            agree=lambda plan: _agree(plan, str(settings.database_path), trusted=as_exported, yes=yes),
+            agree=lambda plan: _agree(plan, _shown_place(settings), trusted=as_exported, yes=yes),
             progress=progress,
         )
     _tell(done, as_json=as_json)
+
+
+def _shown_place(settings: Settings) -> str:
+    return str(settings.database_path) if settings.on_one_host else settings.database_shown
 
 
 def _agree(plan: Plan, database: str, *, trusted: bool = False, yes: bool) -> None:
@@ -140,6 +147,8 @@ def _agree(plan: Plan, database: str, *, trusted: bool = False, yes: bool) -> No
     said = f"What holds will be as of {iso_instant(plan.copied_at)}"
     if plan.replaced_at is not None:
         said += f"; {database}, last changed {iso_instant(plan.replaced_at)}, is put aside"
+    if not plan.aside:
+        said += f"; what 'limen init' made in {database} goes, its staff key with it"
     said += f". The tombstones tell of {plan.told} keys and owners since."
     if plan.missing and trusted:
         said += f" Whatever else ended since is NOT KNOWN and comes back to life: {plan.missing}."

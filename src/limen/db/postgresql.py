@@ -12,7 +12,9 @@ from typing import Any, TypeVar
 import psycopg
 from psycopg import errors
 from psycopg.abc import PQGen
+from psycopg.pq import ConnStatus
 from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event
+from sqlalchemy.exc import DisconnectionError
 
 RV = TypeVar("RV")
 
@@ -47,6 +49,15 @@ class Bounded(psycopg.Connection[Any]):
         except errors._WaitTimeout as error:
             self.pgconn.finish()
             raise psycopg.OperationalError(f"no answer within {self.answer_s:g} s") from error
+
+    def has_ended(self) -> bool:
+        """Whether the server is known to have ended it, as when it was restarted. Nothing is sent: 2 µs."""
+        try:
+            for _ in range(2):  # what the server said last, and that it says no more
+                self.pgconn.consume_input()
+        except psycopg.OperationalError:
+            return True
+        return self.pgconn.status != ConnStatus.OK
 
     def __del__(self, *_: Any) -> None:
         """A connection that was in use while its pool was done away with goes back there, and is closed by nobody."""
@@ -87,6 +98,11 @@ def open_postgresql(url: str, *, answer_s: float = ANSWER_S, connect_s: int = CO
         connection = Bounded.connect(*arguments, **named)
         connection.answer_s = answer_s
         return connection
+
+    @event.listens_for(engine, "checkout")
+    def _lent(connection: Bounded, _record: Any, _lent_as: Any) -> None:
+        if connection.has_ended():
+            raise DisconnectionError  # the pool lends a new one in its place
 
     @event.listens_for(engine, "handle_error")
     def _without_the_row(context: ExceptionContext) -> None:

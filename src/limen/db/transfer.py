@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
 from sqlalchemy import JSON, Connection, LargeBinary, Table, column, exists, func, insert, select, table
-from sqlalchemy.exc import DBAPIError, StatementError
+from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
 
 from limen.core.problems import ProblemError
 from limen.core.profile import BUILT_IN
@@ -29,6 +30,9 @@ FIRST = ("peppers", "pepper_secrets")
 """What all keys are stored under: with another pepper the rest is of no use."""
 
 _ROWS = 1_000
+
+PATIENCE_S = 3_600.0
+"""How long one statement may take on PostgreSQL that reads, sorts or checks a whole table."""
 
 Portable = dict[str, Any]
 """A row: what JSON can say, by the names of the columns."""
@@ -91,18 +95,70 @@ def _row(name: str, columns: Mapping[str, Any], row: Portable) -> Portable:
         raise ProblemError("archive_wrong", f"A row of {name} has bytes that are not written as hex.") from None
 
 
+@contextmanager
+def patient(connection: Connection) -> Iterator[None]:
+    """Within, a statement may take as long as a large table does; until the transaction ends."""
+    if connection.dialect.name == "sqlite":
+        yield
+        return
+    driver: Any = connection.connection.driver_connection
+    usual, driver.answer_s = driver.answer_s, PATIENCE_S
+    try:
+        connection.exec_driver_sql(f"set local statement_timeout = '{PATIENCE_S:g}s'")
+        yield
+    finally:
+        driver.answer_s = usual
+
+
 def begin(connection: Connection) -> None:
-    """What rows refer to may come after them, until the transaction ends."""
+    """What rows refer to may come after them: on SQLite until the transaction ends, on PostgreSQL in one table."""
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql("pragma defer_foreign_keys = on")
+    for of, name in _own_references(connection):
+        connection.exec_driver_sql(f'alter table {of} alter constraint "{name}" deferrable initially deferred')
 
 
 def require_sound(connection: Connection) -> None:
-    """Raises ProblemError (``archive_wrong``) where a row refers to one that is not there."""
-    if connection.dialect.name == "sqlite" and (
-        found := connection.exec_driver_sql("pragma foreign_key_check").first()
-    ):
-        raise ProblemError("archive_wrong", f"A row of {found[0]} refers to one of {found[2]} that is not there.")
+    """What rows refer to is there, and comes before them again. Raises ProblemError (``archive_wrong``)."""
+    if connection.dialect.name == "sqlite":
+        if found := connection.exec_driver_sql("pragma foreign_key_check").first():
+            raise ProblemError("archive_wrong", f"A row of {found[0]} refers to one of {found[2]} that is not there.")
+        return
+    try:
+        connection.exec_driver_sql("set constraints all immediate")
+    except IntegrityError as error:
+        raise ProblemError("archive_wrong", f"A row refers to one that is not there: {error.orig}.") from error
+    for of, name in _own_references(connection):
+        connection.exec_driver_sql(f'alter table {of} alter constraint "{name}" not deferrable')
+
+
+def _own_references(connection: Connection) -> list[tuple[str, str]]:
+    """On PostgreSQL: the tables whose rows refer to rows of the same table, and what these constraints are called."""
+    if connection.dialect.name == "sqlite":
+        return []
+    found = connection.exec_driver_sql(
+        "select conrelid::regclass::text, conname from pg_constraint "
+        "where contype = 'f' and conrelid = confrelid and connamespace = current_schema()::regnamespace"
+    )
+    return [(of, name) for of, name in found]
+
+
+def empty(connection: Connection) -> None:
+    """On PostgreSQL: what can be put into tables is in none of them. The triggers that forbid it stand again."""
+    of = [f'"{name}"' for name in names(usage=True)]
+    for name in of:
+        connection.exec_driver_sql(f"alter table {name} disable trigger user")
+    connection.exec_driver_sql(f"truncate {', '.join(of)} restart identity")
+    for name in of:
+        connection.exec_driver_sql(f"alter table {name} enable trigger user")
+
+
+def number_on(connection: Connection) -> None:
+    """On PostgreSQL: the numbers that it gives go on behind those that were put in."""
+    for of in map(_table, names(usage=True)):
+        if (by := of.autoincrement_column) is not None:
+            behind = func.setval(func.pg_get_serial_sequence(f'"{of.name}"', by.name), func.max(by))
+            connection.execute(select(behind))
 
 
 def is_empty(connection: Connection) -> bool:
