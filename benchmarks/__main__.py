@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from functools import partial
 
-from benchmarks import beside, door, examples, gate, guard, limits, lists, memory, revoke, scale
+from benchmarks import beside, door, examples, gate, guard, limits, lists, memory, revoke, scale, usage
 from benchmarks.blocks import Figure, as_rows
 
 NAMES: dict[str, Callable[[], list[Figure]]] = {
@@ -20,6 +20,7 @@ NAMES: dict[str, Callable[[], list[Figure]]] = {
     "memory": memory.run,
     "scale": scale.run,
     "lists": lists.run,
+    "usage": usage.run,
     "limits": limits.run,
     "examples": examples.run,
 }

@@ -97,7 +97,7 @@ def run() -> list[Figure]:
 def measure() -> list[Figure]:
     """A figure for each thing that keys are looked for by."""
     with ExitStack() as both:
-        small, large = (both.enter_context(_stocked(count)) for count in (SMALL, LARGE))
+        small, large = (both.enter_context(stocked(count)) for count in (SMALL, LARGE))
         return [_worst(large, small, sought) for sought in SOUGHT]
 
 
@@ -161,7 +161,7 @@ def _question(app: App, count: int, case: Case) -> Callable[[], Any]:
 
 
 @contextmanager
-def _stocked(count: int) -> Iterator[App]:
+def stocked(count: int) -> Iterator[App]:
     """An installation with *count* keys of three APIs, written straight into their table."""
     with tempfile.TemporaryDirectory(prefix="limen-bench-") as folder:
         app = App.initialise(Settings(database_url=f"sqlite:///{folder}/limen.db"))

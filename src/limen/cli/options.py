@@ -40,6 +40,9 @@ def examples(*lines: str) -> str:
     return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
 
 
-def group(about: str) -> typer.Typer:
-    """A group of commands. Its help is plain text: nothing in it is taken for markup."""
-    return typer.Typer(help=about, no_args_is_help=True, rich_markup_mode=None, add_completion=False)
+def group(about: str, *, alone: bool = False) -> typer.Typer:
+    """A group of commands. Its help is plain text: nothing in it is taken for markup.
+
+    *alone*: it does something without a command too.
+    """
+    return typer.Typer(help=about, no_args_is_help=not alone, rich_markup_mode=None, add_completion=False)

@@ -1,4 +1,4 @@
-"""``limen usage``: what keys were used for, what was refused, and who goes on although told to wait."""
+"""``limen usage``: what keys were used for, in all and one by one; what was refused; what the API answered."""
 
 from __future__ import annotations
 
@@ -6,19 +6,43 @@ from typing import Annotated
 
 import typer
 
-from limen.cli import read, show
+from limen.cli import read, show, statistics
+from limen.cli.asking import WHOSE, Wanted, asking
 from limen.cli.door import opened
+from limen.cli.follow import Filter, follow, run
+from limen.cli.ingest import ingest
 from limen.cli.options import AsJson, examples, group
 from limen.cli.rebuild import rebuild
 from limen.control import usage
 
-app = group("What keys were used for, and what was refused.")
+app = group("What keys were used for, and what was refused.", alone=True)
 
 Api = Annotated[str, typer.Option("--api", metavar="API", help="Of this API. Default: of every one.")]
 Within = Annotated[
     str, typer.Option("--within", metavar="DURATION", help="How far back: '24 h' (units: s, min, h, d).")
 ]
 Limit = Annotated[int, typer.Option("--limit", metavar="N", min=1, max=10_000, help="How many at most.")]
+
+
+@app.callback(
+    invoke_without_command=True,
+    epilog=examples("limen usage", "limen usage --key 4fQ0wZr81kTb --within '7 d'", "limen usage --follow"),
+)
+@asking(*WHOSE, "within")
+def overview(
+    context: typer.Context,
+    *,
+    wanted: Wanted,
+    following: Annotated[bool, typer.Option("--follow", help="Instead, decisions as they are made.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """What keys were used for: in all, and by code and operation, beside the time before."""
+    if context.invoked_subcommand is not None:
+        return
+    if following:
+        run(Filter(**wanted.which), as_json=as_json)
+    else:
+        statistics.overview(wanted, as_json=as_json)
 
 
 @app.command(
@@ -112,3 +136,32 @@ def disregards(
         found = usage.disregards(reader, since=reader.now - lasting, api=api, key=wanted, limit=limit)
     columns = ("hour_at", "key", "api", "owner", "count")
     show.many(found, columns, as_json=as_json, nothing="Nobody did.")
+
+
+app.command(
+    "totals", epilog=examples("limen usage totals --owner u-1024", "limen usage totals --within '30 d' --json")
+)(statistics.totals)
+app.command(
+    "series", epilog=examples("limen usage series --by hour", "limen usage series --within '365 d' --by month")
+)(statistics.series)
+app.command("by", epilog=examples("limen usage by operation", "limen usage by status --key 4fQ0wZr81kTb --json"))(
+    statistics.by
+)
+app.command("top", epilog=examples("limen usage top", "limen usage top owner --order errors --within '7 d'"))(
+    statistics.top
+)
+app.command("scopes", epilog=examples("limen usage scopes 4fQ0wZr81kTb", "limen usage scopes - --within '365 d'"))(
+    statistics.scopes
+)
+app.command("window", epilog=examples("limen usage window 4fQ0wZr81kTb", "limen usage window 4fQ0wZr81kTb --json"))(
+    statistics.window
+)
+app.command(
+    "export",
+    epilog=examples("limen usage export usage.csv", "limen usage export usage.parquet --by day --within '90 d'"),
+)(statistics.export)
+app.command("follow", epilog=examples("limen usage follow", "limen usage follow --code limit_exceeded --json"))(follow)
+app.command(
+    "ingest",
+    epilog=examples("limen usage ingest access.log", "limen usage ingest /var/log/nginx/limen.log --follow"),
+)(ingest)

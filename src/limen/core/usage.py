@@ -5,8 +5,17 @@ The first two are tuples: there are as many as requests, and a frozen dataclass 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any, NamedTuple
+
+_READING = re.compile(r"([0-9a-f]{12})-([0-9a-f]{1,15})")  # a number that the database's 64 bits, with a sign, hold
+
+
+def place_of(reading: str) -> tuple[int, int] | None:
+    """Incarnation and number of the reading with this name (``Limen-Reading``); None for what is none."""
+    match = _READING.fullmatch(reading)
+    return None if match is None else (int(match[1], 16), int(match[2], 16))
 
 
 class Decided(NamedTuple):

@@ -3,5 +3,6 @@
 from limen.drain.chores import CHORES, Chore, Rota
 from limen.drain.journals import decode
 from limen.drain.rounds import LOCK, Drainer, Round, drain, work
+from limen.drain.tail import Tail, Written
 
-__all__ = ["CHORES", "LOCK", "Chore", "Drainer", "Rota", "Round", "decode", "drain", "work"]
+__all__ = ["CHORES", "LOCK", "Chore", "Drainer", "Rota", "Round", "Tail", "Written", "decode", "drain", "work"]

@@ -143,6 +143,10 @@ class ClusterLease:
         """
         return at < self._until
 
+    def left_s(self, at: float) -> float:
+        """For how long from *at* on that holds, if nothing is heard."""
+        return max(0.0, self._until - at)
+
     def epoch(self) -> int:
         """Nothing: what one gate has applied extends no lease, which is that of all gates of the process."""
         return 0

@@ -22,6 +22,7 @@ from limen.core.verdict import OK, Ask
 from limen.gate.strangers import ATTEMPTS, RETRY
 from limen.guard.transport import MAX_ADDRESS, Networks, within
 from limen.http.body import BodyTooLarge, read_body
+from limen.http.metrics import metrics
 from limen.http.outcomes import OutcomesBody, record
 from limen.http.verify import VerifyBody, verify
 from limen.http.wire import JSON, NO_STORE, lifespan, problem, reply
@@ -169,6 +170,8 @@ class Door:
         answers = {"/gate/verify": ("POST", self._answer_verify), "/gate/outcomes": ("POST", self._answer_outcomes)}
         if path in ("/livez", "/readyz"):
             await self._health(send, path)
+        elif path == "/metrics" and scope["method"] in ("GET", "HEAD"):
+            await metrics(self._app, send)
         elif path.startswith("/gate/auth/"):
             await problem(send, "api_unknown", "This process does not decide for that API and environment.")
         elif path not in answers:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated
 
 import msgspec
 
 from limen.app import GateHouse
 from limen.core.problems import ProblemError, StoreDown
+from limen.core.usage import place_of
 from limen.gate import journal
 
 MAX_OUTCOMES = 1_000
-_READING = re.compile(r"([0-9a-f]{12})-([0-9a-f]{1,15})")  # a number that the database's 64 bits, with a sign, hold
 
 
 class OutcomeBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -38,13 +37,13 @@ def record(body: OutcomesBody, houses: list[GateHouse], now: float) -> int:
         raise ProblemError("request_malformed", f"At most {MAX_OUTCOMES} outcomes at a time, not {len(body.outcomes)}.")
     found = []
     for number, outcome in enumerate(body.outcomes):
-        match = _READING.fullmatch(outcome.reading)
-        if match is None or not 100 <= outcome.status <= 599:
+        place = place_of(outcome.reading)
+        if place is None or not 100 <= outcome.status <= 599:
             raise ProblemError(
                 "request_malformed", f"outcomes.{number}: a Limen-Reading and a status of 100 to 599 are needed."
             )
         took_us = journal.UNKNOWN_US if outcome.took_ms is None else int(min(1e3 * outcome.took_ms, journal.UNKNOWN_US))
-        found.append((int(match[1], 16), int(match[2], 16), outcome.status, took_us))
+        found.append((*place, outcome.status, took_us))
     if not houses:
         raise ProblemError("api_unknown", "This process decides for no API.")
     written = houses[0].gate.journal

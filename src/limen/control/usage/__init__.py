@@ -1,6 +1,6 @@
 """Usage: what keys were used for, what was refused, and what that tells of abuse."""
 
-from limen.control.usage.actions import Reading, listed
+from limen.control.usage.actions import Reading, holders, listed
 from limen.control.usage.adoption import Adoption, VersionCaller, adoption, callers_of
 from limen.control.usage.signals import Disregard, Refusals, disregards, refusals, refused_keys
 
@@ -13,6 +13,7 @@ __all__ = [
     "adoption",
     "callers_of",
     "disregards",
+    "holders",
     "listed",
     "refusals",
     "refused_keys",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, TypedDict
 
 from sqlalchemy import (
@@ -116,6 +116,12 @@ def page(
     if code := wanted.get("code"):
         statement = statement.where(readings.c.code == code)
     return connection.execute(statement.order_by(*(column.desc() for column in place)).limit(limit)).all()
+
+
+def holders(connection: Connection, places: Collection[bytes]) -> dict[bytes, tuple[str, str]]:
+    """The key and its owner, by locator."""
+    statement = select(keys.c.locator, keys.c.key, keys.c.owner).where(keys.c.locator.in_(places))
+    return {row.locator: (row.key, row.owner) for row in connection.execute(statement)}
 
 
 def callers(connection: Connection, api: str, version: str, *, since: float, limit: int) -> Sequence[Row[Any]]:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Unpack
 
 from limen.control.usage import _rows
 from limen.core.problems import ProblemError
+from limen.core.usage import place_of
 from limen.db.transaction import Reader
-
-_ID = re.compile(r"([0-9a-f]{12})-([0-9a-f]{1,15})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +44,17 @@ def listed(
     return [_reading(row) for row in _rows.page(reader.connection, wanted, since=since, before=before, limit=limit)]
 
 
+def holders(reader: Reader, places: Collection[bytes]) -> dict[bytes, tuple[str, str]]:
+    """Which key each of these locators is of, and its owner."""
+    return _rows.holders(reader.connection, places)
+
+
 def _place(reader: Reader, reading: str) -> tuple[float, int, int]:
-    match = _ID.fullmatch(reading)
-    at = _rows.moment(reader.connection, int(match[1], 16), int(match[2], 16)) if match else None
-    if match is None or at is None:
+    place = place_of(reading)
+    at = _rows.moment(reader.connection, *place) if place else None
+    if place is None or at is None:
         raise ProblemError("request_malformed", f"There is no reading {reading[:32]!r}.")
-    return at, int(match[1], 16), int(match[2], 16)
+    return at, *place
 
 
 def _reading(row: Any) -> Reading:
