@@ -15,6 +15,16 @@ def canonical(address: str) -> str:
     return "" if found is None else str(found)
 
 
+def recorded(address: str) -> bytes:
+    """*address* as the journal has it: canonical; empty for what is none, which may be anything, even a key (C020)."""
+    return _recorded(address) if len(address) <= MOST_CHARS else b""
+
+
+@lru_cache(maxsize=16_384)
+def _recorded(address: str) -> bytes:
+    return canonical(address).encode()
+
+
 def block(address: str | None) -> str:
     """The block that *address* lies in: 24 bits of an IPv4 address, 48 of an IPv6 one; empty for what is no address."""
     return _block(address) if address and len(address) <= MOST_CHARS else ""

@@ -15,7 +15,6 @@ from pathlib import Path
 
 from limen.app import App
 from limen.control import recording
-from limen.core import addresses
 from limen.core.people import Actor
 from limen.core.problems import StoreDown
 from limen.core.usage import Decided, Outcome, Tally
@@ -37,7 +36,7 @@ def decode(number: int, body: bytes) -> Decided | Outcome | Tally:
         behind = journal.DECISION.size + length
         locator, parts = body[journal.DECISION.size : behind], body[behind:].split(b"\0", 4)
         method, operation, version = _texts(parts[0], parts[1], parts[2])
-        path, address = _text(parts[4]), _address(parts[3])
+        path, address = _text(parts[4]), _text(parts[3])
         return Decided(number, at, locator, _SLUGS[code], method, operation, version, path, address)
     if kind == journal.KIND_OUTCOME:
         _, at, incarnation, reading, status, took_us = journal.OUTCOME.unpack(body)
@@ -55,11 +54,6 @@ def _text(part: bytes) -> str:
 @lru_cache(maxsize=4_096)
 def _texts(method: bytes, operation: bytes, version: bytes) -> tuple[str, str, str]:
     return _text(method), _text(operation), _text(version)
-
-
-@lru_cache(maxsize=4_096)
-def _address(part: bytes) -> str:
-    return addresses.canonical(part.decode("ascii", "replace"))
 
 
 def _segments(folder: Path) -> Iterator[Path]:

@@ -24,6 +24,7 @@ from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING
 from zlib import crc32
 
+from limen.core.addresses import recorded as recorded_address
 from limen.core.keys import BODY_CHARS
 
 if TYPE_CHECKING:
@@ -39,8 +40,8 @@ OUTCOME = struct.Struct("<BdQQHI")  # kind, Unix seconds, incarnation, number, s
 TALLY = struct.Struct("<BII")  # kind, Unix minute, count
 KIND_DECISION, KIND_OUTCOME, KIND_TALLY = 1, 2, 3
 _SEEDS = 0xFFFFFFFF  # a number's remainder by this differs wherever one byte of the number does
-MAX_METHOD, MAX_ADDRESS, MAX_PATH = 16, 45, 1_024
-"""How much of a method, an address and a path is recorded, in bytes."""
+MAX_METHOD, MAX_PATH = 16, 1_024
+"""How much of a method and of a path is recorded, in bytes."""
 UNKNOWN_US = 2**32 - 1
 """In place of how long an answer took: nobody knows."""
 
@@ -116,7 +117,7 @@ class Journal:
             ask.method[:MAX_METHOD],
             b"" if operation is None else operation.tag,
             b"" if version is None else version.tag,
-            b"" if address is None else address.encode("ascii", "replace")[:MAX_ADDRESS],
+            b"" if address is None else recorded_address(address),
             path,
         )
         return self._append(DECISION.pack(KIND_DECISION, code, ask.now, len(locator)) + locator + b"\0".join(tags))

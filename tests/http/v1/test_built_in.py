@@ -94,7 +94,7 @@ def test_without_its_gate_the_doors_decide_for_the_others(
     for name, value in named(house.app.settings).items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(server, "_belong", lambda: None)  # this process has the parent that it has
-    door = server.gate_app()
+    door = server.gate_app()._app
     assert set(door._houses) == {"creator", "organisation"}
     door._app.close()
     monkeypatch.setenv("LIMEN_APIS", f"creator,{BUILT_IN}")
