@@ -60,7 +60,7 @@ def valkey() -> Iterator[Valkey]:
         server.remove()
 
 
-BOTH = ("control", "gate", "guard", "http")
+BOTH = ("control", "deliver", "gate", "guard", "http")
 """The folders whose tests run on both databases, wherever they ask for an installation."""
 
 

@@ -23,6 +23,7 @@ from limen.control import apis
 from limen.core.people import Actor
 from limen.core.problems import ProblemError
 from limen.core.profile import BUILT_IN
+from limen.deliver import Sender
 from limen.drain import Drainer, work
 from limen.http.gate import Door
 from limen.http.leaving import Leaving
@@ -158,8 +159,8 @@ def run(settings: Settings, *, workers: int = 1, worker: bool = True) -> int:
     """Serve until told to stop (SIGTERM, SIGINT), or until a listener ends right after its start; the exit status.
 
     At SIGHUP the listeners' workers are replaced one by one, by those of the code and the settings' file as they are
-    then; no request that has been sent is lost. *workers*: of the gate's listener. *worker*: drain too, here. Raises ProblemError before
-    anything is started where the installation is not ready.
+    then; no request that has been sent is lost. *workers*: of the gate's listener. *worker*: drain and deliver too,
+    here. Raises ProblemError before anything is started where the installation is not ready.
     """
     app = App.open(settings)
     stopping: list[int] = []
@@ -171,7 +172,7 @@ def run(settings: Settings, *, workers: int = 1, worker: bool = True) -> int:
         _Child.start(command("gate_app", settings.gate_listen, settings, workers)),
         _Child.start(command("public_app", settings.listen, settings)),
     ]
-    drainer = Drainer(app) if worker else None
+    drainer, sender = (Drainer(app), Sender(app)) if worker else (None, None)
     try:
         while not stopping and all(child.stands() for child in children):
             if reloading:
@@ -182,7 +183,8 @@ def run(settings: Settings, *, workers: int = 1, worker: bool = True) -> int:
         return 0 if stopping else 1
     finally:
         _stop([child.process for child in children])
-        if drainer is not None:
+        if drainer is not None and sender is not None:
+            sender.stop()
             drainer.stop()
             with suppress(ProblemError, OSError):
                 work(app)  # what the listeners wrote last

@@ -10,6 +10,7 @@ import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from email.utils import formataddr, parseaddr
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Any
@@ -92,6 +93,35 @@ def _valkey_url(value: str) -> str:
     if value and not value.startswith("unix:") and not (urlsplit(value).hostname and urlsplit(value).port != 0):
         raise ValueError
     return value
+
+
+def _smtp_url(value: str) -> str:
+    """A mail server's address; STARTTLS is on unless it is said to be a server of this host."""
+    parts = urlsplit(value)
+    if value and (parts.scheme not in ("smtp", "smtps") or not parts.hostname or parts.port == 0):
+        raise ValueError
+    if parts.path.strip("/") or parts.fragment or parts.query not in ("", "starttls", "plain"):
+        raise ValueError
+    near = parts.hostname == "localhost" or (parts.hostname or "").startswith("127.") or parts.hostname == "::1"
+    if parts.query == "plain" and not near:
+        raise ValueError
+    return value
+
+
+def _from(value: str) -> str:
+    """Who mail is from: an address, or NAME <ADDRESS>."""
+    name, address = parseaddr(value)
+    if value and (not value.isprintable() or len(value) > 300 or address.count("@") != 1 or " " in address):
+        raise ValueError
+    return formataddr((name, address)) if value else ""
+
+
+def _public_url(value: str) -> str:
+    """Where the public listener is reached from outside, without a slash at its end."""
+    parts = urlsplit(value)
+    if value and (parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment):
+        raise ValueError
+    return value.rstrip("/")
 
 
 def _one_of(*words: str) -> Callable[[str], str]:
@@ -220,11 +250,37 @@ class Settings:
         "redis:// or rediss:// or unix://, beside a PostgreSQL database",
         "Where windows of a minute at most are counted. Default: PostgreSQL counts them too.",
     )
+    metrics_public: bool = _setting(
+        False,
+        _flag,
+        "on or off",
+        "Whether the public listener answers /metrics too; the gate's own door always does.",
+    )
     limits_gone: str = _setting(
         "deny",
         _one_of("deny", "share"),
         "deny or share",
         "While what counts is gone: nobody is admitted who has to be counted, or its part of each limit by a process.",
+    )
+
+    smtp_url: str = _setting(
+        "",
+        _smtp_url,
+        "smtp://USER:PASSWORD@HOST:587 or smtps://…; '?plain' without TLS, to this host alone",
+        "The server that takes our mail; smtp:// means STARTTLS. Default: no mail is sent.",
+    )
+    smtp_password_file: Path | None = _setting(
+        None, _path, "a file", "The password for it, in place of one in the address."
+    )
+    mail_from: str = _setting("", _from, "NAME@DOMAIN, or NAME <NAME@DOMAIN>", "Who mail is from. Needed for mail.")
+    public_url: str = _setting(
+        "", _public_url, "https://HOST", "Where the public listener is reached from outside: links in mail lead there."
+    )
+    webhook_allow: tuple[Network, ...] = _setting(
+        (),
+        _networks,
+        "addresses or ranges",
+        "Networks of one's own that webhooks may reach, for development. Dangerous: owners choose the addresses.",
     )
 
     @property
@@ -294,6 +350,10 @@ def read_settings(environment: Mapping[str, str] | None = None, folder: Path | N
         )
     if settings.valkey_url and settings.on_one_host:
         raise SettingError("LIMEN_VALKEY_URL", settings.valkey_url, "nothing, where the database is a SQLite file")
+    if bool(settings.smtp_url) != bool(settings.mail_from):
+        raise SettingError(
+            "LIMEN_MAIL_FROM", settings.mail_from, "an address wherever LIMEN_SMTP_URL is set, and only there"
+        )
     return settings
 
 

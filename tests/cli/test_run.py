@@ -39,7 +39,7 @@ def written(limen, count: int) -> None:
 
 def test_a_worker_drains_once_and_says_how_much(limen) -> None:
     written(limen, 3)
-    assert limen.json("worker", "--once") == {"drained": 3}
+    assert limen.json("worker", "--once") == {"drained": 3, "sent": 0}
     assert limen("worker", "--once").stdout == "0 entries drained.\n"
     written(limen, 1)
     assert limen("worker", "--once").stdout == "1 entry drained.\n"
@@ -56,7 +56,7 @@ def test_a_worker_drains_until_it_is_told_to_stop(limen, number: signal.Signals)
     out, err = worker.communicate(timeout=60)
     assert worker.returncode == 0, err
     assert number.name in out
-    assert limen.json("worker", "--once") == {"drained": 0}
+    assert limen.json("worker", "--once") == {"drained": 0, "sent": 0}
 
 
 def test_a_worker_says_why_it_cannot_drain_and_goes_on_when_it_can(limen) -> None:
@@ -77,7 +77,7 @@ def test_a_worker_says_why_it_cannot_drain_and_goes_on_when_it_can(limen) -> Non
     assert warning.startswith("warning: ")
     assert "locked" in warning
     assert again == "Draining again.\n"
-    assert limen.json("worker", "--once") == {"drained": 0}
+    assert limen.json("worker", "--once") == {"drained": 0, "sent": 0}
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from limen.cli import show
 from limen.cli.door import opened
 from limen.cli.options import AsJson
 from limen.core.problems import ProblemError
+from limen.deliver import Sender, send_due
 from limen.drain import Drainer, work
 from limen.settings import read_settings
 
@@ -30,7 +31,7 @@ def serve(
     ] = 1,
     worker: Annotated[
         bool,
-        typer.Option("--worker/--no-worker", help="Whether to drain the journal too; without it, run 'limen worker'."),
+        typer.Option("--worker/--no-worker", help="Whether to do a worker's work too; without it, run 'limen worker'."),
     ] = True,
     as_json: AsJson = False,
 ) -> None:
@@ -54,21 +55,23 @@ def worker(
     once: Annotated[bool, typer.Option("--once", help="Do what is there to do by now, and end.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Drain the gates' journals into the readings, and do the chores.
+    """Drain the gates' journals into the readings, do the chores, and deliver mail and webhooks.
 
-    The chores: the audit's chain is laid, keys that ended by their date are marked, old replies and changes go. Ends at
-    SIGTERM or SIGINT. One worker does its work at a time: where another is at it, --once finds nothing to do.
+    The chores: the audit's chain is laid, keys that ended by their date are marked, events are handed on to whoever is
+    to be told, what is old goes. Ends at SIGTERM or SIGINT. One worker drains at a time: where another is at it, --once
+    drains nothing. Any number may deliver.
     """
     with opened() as app:
         if once:
             done = work(app)
             for error in done.failures.values():
                 raise error
-            count = done.drained
+            count, sent = done.drained, send_due(app)
             if as_json:
-                show.json_out({"drained": count})
+                show.json_out({"drained": count, "sent": sent})
             else:
-                typer.echo(f"{count} {'entry' if count == 1 else 'entries'} drained.")
+                told = f", {sent} {'delivery' if sent == 1 else 'deliveries'} tried" if sent else ""
+                typer.echo(f"{count} {'entry' if count == 1 else 'entries'} drained{told}.")
             return
         stopped_by = _work(app)
     if as_json:
@@ -76,16 +79,18 @@ def worker(
 
 
 def _work(app: App) -> str:
-    """Drain until a signal says to stop; which one."""
-    drainer, said = Drainer(app), ""
+    """Drain and deliver until a signal says to stop; which one."""
+    drainer, sender, said = Drainer(app), Sender(app), ""
     typer.echo(f"Draining the journal every {app.settings.drain_ms} ms.", err=True)
     try:
         with _told_to_stop() as (stop, received):
             while not stop.wait(_LOOK_S):
-                if drainer.failure != said:
-                    said = drainer.failure
+                failed = "; ".join(filter(None, (drainer.failure, sender.failure)))
+                if failed != said:
+                    said = failed
                     typer.echo(show.printable(f"warning: {said}" if said else "Draining again."), err=True)
     finally:
+        sender.stop()
         drainer.stop()
     return received[0]
 

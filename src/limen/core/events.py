@@ -1,7 +1,8 @@
 """Every domain event: what happened, in the past tense. Names and fields are only ever added (they are in outboxes).
 
 None has what somebody wrote of a person, or why: that is asked for where it lies, and can be erased there (R73). Those
-of members and of requests stand in ``events_people``.
+of members and of requests stand in ``events_people``, those of channels and notices in ``events_delivery``, those of
+alerts in ``events_alerts``.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from limen.core import events_people  # noqa: F401 - they are events too
+from limen.core import events_alerts, events_delivery, events_people  # noqa: F401 - they are events too
 from limen.core.event import Event
 
 

@@ -12,8 +12,10 @@ from limen.control import apis
 from limen.core.keys import BODY_CHARS, is_key
 from limen.core.problems import StoreDown
 from limen.core.routes import METHODS, Routes
+from limen.http import pages
 from limen.http.arrival import ACT_FOR
 from limen.http.management import create_management
+from limen.http.metrics import metrics
 from limen.http.routes.leaks import with_scheme
 from limen.http.wire import problem, reply_json
 from limen.profiles import built_in
@@ -59,8 +61,12 @@ class Public:
         elif scope["path"] == "/readyz":
             ready = await asyncio.to_thread(self._readable)
             await reply_json(send, 200 if ready else 503, {"status": "ok" if ready else "unavailable"})
+        elif scope["path"] == "/metrics" and self._app.settings.metrics_public and scope["method"] in ("GET", "HEAD"):
+            await metrics(self._app, send)
         elif scope["path"].startswith("/v1/"):
             await self._manage(scope, receive, send)
+        elif pages.is_page(scope["path"]):
+            await pages.answer(self._app, scope, receive, send)
         else:
             await problem(send, "not_found")
 

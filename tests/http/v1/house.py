@@ -31,7 +31,7 @@ from tests.db.dump import dump, kept, place_of, rows
 from tests.db.hand import hand_at, shut
 
 MEMBERS = ("read:keys", "write:keys", "read:owners", "write:owners", "read:requests", "write:requests", "read:apis")
-"""What most members' keys hold here; ``read:usage`` beside."""
+"""What most members' keys hold here; ``read:usage`` and the scopes of channels beside."""
 
 PROFILE = built_in()
 ROUTES = Routes(PROFILE.operations)
@@ -90,7 +90,7 @@ class House:
 
     def member(self, user: str = "", *scopes: str, **more: Any) -> Caller:
         """The *user*, or a new one, with a new key of its own."""
-        held = scopes or (*MEMBERS, "read:usage")
+        held = scopes or (*MEMBERS, "read:usage", "read:channels", "write:channels", "read:alerts", "write:alerts")
         return Caller(self, self.key(user or self.user(), BUILT_IN, key_class="member", scopes=held), **more)
 
     def stranger(self, **more: Any) -> Caller:

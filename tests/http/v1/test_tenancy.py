@@ -6,16 +6,17 @@ from typing import Any
 
 import pytest
 
-from limen.control import members, requests
+from limen.control import alerts, channels, delivery, members, requests
 from limen.core.people import Role
 from limen.core.routes import Operation
+from limen.drain.chores import raise_alerts
 from limen.http.examples import example_of
 from tests.http.v1.house import PROFILE, Caller, House
 
 OPERATIONS = {each.name: each for each in PROFILE.operations}
 SECURED = [each for each in PROFILE.operations if not each.public and each.scopes]
 MEMBER_SCOPES = frozenset(PROFILE.keys.classes["member"].scopes)
-THEIRS = {"owner", "key", "request"}
+THEIRS = {"owner", "key", "request", "channel", "delivery", "alert"}
 """The parameters of an address that name what belongs to an owner."""
 
 STAFF_ALONE = {"getProfile", "listRevisions", "getRevision"}
@@ -31,10 +32,12 @@ def _open_to_members(operation: Operation) -> bool:
 
 
 OBJECTS = [each for each in SECURED if _open_to_members(each) and _parameters(each) & THEIRS]
+NO_LISTS = {"listApis", "getUsageTotals", "getUsageScopes", "getUsageWindow", "exportUsage"}
+"""The first is everybody's; of the others ``test_statistics`` says whose they are."""
 LISTS = [
     each
     for each in SECURED
-    if _open_to_members(each) and each.method == "GET" and not _parameters(each) and each.name != "listApis"
+    if _open_to_members(each) and each.method == "GET" and not _parameters(each) and each.name not in NO_LISTS
 ]
 OF_STAFF = [each for each in SECURED if not _open_to_members(each)]
 
@@ -50,7 +53,7 @@ class Estate:
         self.user = house.user()
         key = house.key(self.firm, "organisation").key.key
         wish = requests.Wish("creator", self.user, "a key", {"read:self": "to read"}, "an application")
-        self.theirs = {"owner": self.firm, "key": key}
+        self.theirs = {"owner": self.firm, "key": key} | self.channel() | self.alert()
         self.own = {"owner": self.user, "key": house.key(self.user).key.key}
         self.own["request"] = house.app.act(requests.ask, wish).request
         self.rest = {
@@ -63,6 +66,8 @@ class Estate:
             "brownout": "0123456789Ab",
             "measure": "0123456789Ab",
             "entry": "1",
+            "notice": "0123456789Ab",
+            "rule": "expiring",
         }
 
     def renewed(self) -> dict[str, str]:
@@ -73,6 +78,20 @@ class Estate:
             "member": self.house.join(self.firm, self.house.user(allowed=False), Role.VIEWER),
             "invitation": self.invitation(),
         }
+
+    def channel(self) -> dict[str, str]:
+        """A channel of the organisation, and a delivery to it."""
+        new = channels.NewChannel(self.firm, "webhook", f"https://example.com/{self.house.name()}")
+        channel = self.house.app.act(channels.add, new).channel.channel
+        return {"channel": channel, "delivery": self.house.app.act(delivery.test, channel).delivery}
+
+    def alert(self) -> dict[str, str]:
+        """An alert on a key of the organisation, which ends soon."""
+        ends_at = self.house.app.clock.read()[0] + 86_400
+        key = self.house.key(self.firm, "organisation", expires_at=ends_at).key.key
+        raise_alerts(self.house.app)
+        with self.house.app.reading() as reader:
+            return {"alert": alerts.listed(reader, key=key)[0].alert}
 
     def invitation(self) -> str:
         """An invitation to the organisation."""
@@ -137,6 +156,14 @@ async def test_nothing_is_made_for_others(house: House, estate: Estate) -> None:
     await stranger.refused("owner_unknown", "POST", "/keys", key)
     wish = {"api": "organisation", "owner": estate.firm, "name": "x", "scopes": {"admin": "x"}, "use_case": "x"}
     await stranger.refused("owner_unknown", "POST", "/requests", wish)
+    channel = {"owner": estate.firm, "kind": "webhook", "address": "https://example.com/x"}
+    await stranger.refused("owner_unknown", "POST", "/channels", channel)
+    await stranger.refused("owner_unknown", "POST", "/inbox/read", {"owner": estate.firm})
+    await stranger.refused("owner_unknown", "PUT", "/alert-rules/expiring", {"owner": estate.firm})
+    tried = {"owner": estate.firm, "since": "2030-01-01T00:00:00Z"}
+    await stranger.refused("owner_unknown", "POST", "/alert-rules/expiring/try", tried)
+    await stranger.refused("owner_unknown", "GET", f"/alert-rules?owner={estate.firm}")
+    await stranger.refused("owner_unknown", "GET", f"/alerts?owner={estate.firm}")
     await stranger.refused("owner_unknown", "POST", "/invitations/accept", {"token": "x", "member": estate.user})
 
 
@@ -177,6 +204,18 @@ NEEDS = {
     "revokeKey": Role.ADMIN,
     "setExpiry": Role.ADMIN,
     "pinKey": Role.ADMIN,
+    "getChannel": Role.EDITOR,
+    "changeChannel": Role.ADMIN,
+    "removeChannel": Role.ADMIN,
+    "confirmChannel": Role.ADMIN,
+    "rotateSecret": Role.ADMIN,
+    "testChannel": Role.ADMIN,
+    "replayEvents": Role.ADMIN,
+    "getDelivery": Role.EDITOR,
+    "getAlert": Role.EDITOR,
+    "acknowledgeAlert": Role.EDITOR,
+    "muteAlert": Role.ADMIN,
+    "retryDelivery": Role.ADMIN,
 }
 """The lowest role that comes with the right to each operation on what belongs to an organisation (§3.4 of its platform:
 editors see the developer settings, admins change them, viewers see neither)."""
@@ -196,11 +235,14 @@ async def test_each_role_does_what_it_comes_with_and_no_more(
     operation = OPERATIONS[name]
     body = _body(operation, document)
     if role.reaches(NEEDS[name]):
-        path = estate.path(operation, **estate.renewed())
+        ends = estate.channel() if name == "removeChannel" else {}
+        path = estate.path(operation, **estate.renewed(), **ends)
         answer = await staff.acting_for(estate.people[role])(operation.method, path, body)
-        assert answer.status_code < 300 or answer.json()["code"] in ("pin_wrong", "request_malformed"), answer.text
+        assert answer.status_code < 300 or answer.json()["code"] in ("pin_wrong", "request_malformed", "token_wrong"), (
+            answer.text
+        )
         return
-    named = {"owner": estate.firm, "key": estate.theirs["key"]}
+    named = estate.theirs
     caller = staff.acting_for(estate.people[role])
     await caller.refused("role_too_low", operation.method, estate.path(operation, **named), body)
 

@@ -6,11 +6,24 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypedDict
 
-from sqlalchemy import ColumnElement, Connection, Row, Text, cast, func, insert, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Row, Text, cast, delete, func, insert, or_, select, tuple_, update
 
 from limen.core.names import beyond
 from limen.core.people import Actor
-from limen.db.tables import invitations, key_requests, keys, owners, replies, standings
+from limen.db.tables import (
+    alert_rules,
+    alert_tellings,
+    alerts,
+    channels,
+    deliveries,
+    inbox,
+    invitations,
+    key_requests,
+    keys,
+    owners,
+    replies,
+    standings,
+)
 
 _CHUNK = 500
 """How many values stand in one statement."""
@@ -162,6 +175,26 @@ def forget_requests(connection: Connection, owner: str) -> Sequence[Row[Any]]:
         }
         connection.execute(update(key_requests).where(key_requests.c.request == row.request).values(**values))
     return rows
+
+
+def forget_channels(connection: Connection, owner: str, now: float) -> Sequence[str]:
+    """Nothing says where the owner wanted to be told, nor is it told any more; what it was told is gone. The ids."""
+    mine = select(channels.c.channel).where(channels.c.owner == owner)
+    ended = {"state": "dropped", "settled_at": now, "leased_until": None}
+    connection.execute(
+        update(deliveries).where(deliveries.c.channel.in_(mine), deliveries.c.state == "due").values(**ended)
+    )
+    blank = {"address": "", "host": "", "sealed": None, "sealed_old": None, "pepper": None}
+    statement = update(channels).where(channels.c.owner == owner)
+    statement = statement.values(removed_at=func.coalesce(channels.c.removed_at, now), **blank)
+    connection.execute(delete(inbox).where(inbox.c.owner == owner))
+    return connection.execute(statement.returning(channels.c.channel)).scalars().all()
+
+
+def forget_alerts(connection: Connection, owner: str) -> None:
+    """Nothing says what was found of the owner's keys, or what the owner wanted to be told of."""
+    for table in (alerts, alert_rules, alert_tellings):
+        connection.execute(delete(table).where(table.c.owner == owner))
 
 
 def forget_replies(connection: Connection, owner: str) -> None:

@@ -192,12 +192,14 @@ def erase(tx: Tx, owner: str) -> Owner:
             invitations = _rows.forget_invitations(tx.connection, owner)
             requests = _rows.forget_requests(tx.connection, owner)
             _rows.forget_replies(tx.connection, owner)
+            _rows.forget_alerts(tx.connection, owner)
+            channels = _rows.forget_channels(tx.connection, owner, tx.now)
         for request in requests:
             if request.state in ("open", "granted"):
                 withdrawn = RequestWithdrawn(api=request.api, subject=request.request, owner=request.owner)
                 before_after = {"before": {"state": request.state}, "after": {"state": "withdrawn"}}
                 tx.record("requests.withdraw", withdrawn, **before_after, owner=request.owner)
-        for subject in (owner, *invitations, *(request.request for request in requests)):
+        for subject in (owner, *invitations, *channels, *(request.request for request in requests)):
             audit.erase(tx, {"subject": subject})
         audit.erase(tx, {"actor": str(Actor("member", owner))}, field="origin")
         tx.change("owner", subject=owner.encode())

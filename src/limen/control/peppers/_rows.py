@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, delete, func, or_, select, update
 
-from limen.db.tables import keys, pepper_secrets, peppers
+from limen.db.tables import channels, keys, pepper_secrets, peppers
 
 
 def versions(connection: Connection) -> Sequence[Row[Any]]:
@@ -58,6 +58,11 @@ def forget_ended(
         rows = connection.execute(statement.returning(keys.c.api, keys.c.locator)).all()
         told += [(row[0], row[1]) for row in rows]
     return told
+
+
+def sealed(connection: Connection, version: int) -> int:
+    """How many channels have secrets that are sealed under the pepper."""
+    return int(connection.execute(select(func.count()).where(channels.c.pepper == version)).scalar_one())
 
 
 def forget_pepper(connection: Connection, version: int) -> None:

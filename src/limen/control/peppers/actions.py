@@ -140,6 +140,9 @@ def retire(tx: Tx, path: Path, name: int | str, *, forget_ended: bool = False) -
         _require_known(name, found is not None or name in held.peppers)
         if found is not None:
             _require_free(found)
+            if count := _rows.sealed(tx.connection, name):
+                sealed = f"The secrets of {count} webhooks are sealed under it; a worker seals them anew in a minute."
+                raise ProblemError("pepper_needed", sealed)
             _rows.forget_pepper(tx.connection, name)
             tx.record("peppers.retire", events.PepperRetired(api="", subject=str(name)))
         return

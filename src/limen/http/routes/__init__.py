@@ -1,9 +1,13 @@
 """The routes of the management API, a module a subject. What each needs, it declares as the built-in profile has it."""
 
 from limen.http.routes import (
+    alerts,
     apis,
     audit,
+    channels,
+    deliveries,
     imports,
+    inbox,
     inspection,
     keys,
     leaks,
@@ -11,9 +15,11 @@ from limen.http.routes import (
     measures,
     members,
     nodes,
+    notices,
     owners,
     requests,
     settings,
+    statistics,
     usage,
     versions,
 )
@@ -22,7 +28,8 @@ ROUTERS = tuple(
     each.router
     for each in (
         *(me, apis, versions, owners, members, keys, inspection, imports),
-        *(requests, measures, leaks, usage, audit, settings, nodes),
+        *(requests, measures, leaks, usage, statistics, audit, settings, nodes),
+        *(alerts, channels, deliveries, inbox, notices),
     )
 )
 """Everything under ``/v1``."""
