@@ -9,9 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer import testing
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from limen.cli.main import app
+
+_COMMAND = get_command(app)
+# The tree of commands takes 0.1 s to build, and the tests run some ten thousand commands: it is built once.
+testing._get_command = lambda of: _COMMAND if of is app else get_command(of)  # type: ignore[attr-defined]
 
 
 class Terminal:
