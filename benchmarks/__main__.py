@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from functools import partial
 
-from benchmarks import beside, door, examples, gate, guard, limits, lists, memory, revoke, scale, usage
+from benchmarks import alerts, beside, door, examples, gate, guard, limits, lists, memory, revoke, scale, usage
 from benchmarks.blocks import Figure, as_rows
 
 NAMES: dict[str, Callable[[], list[Figure]]] = {
@@ -23,6 +23,7 @@ NAMES: dict[str, Callable[[], list[Figure]]] = {
     "usage": usage.run,
     "limits": limits.run,
     "examples": examples.run,
+    "alerts": alerts.run,
 }
 
 

@@ -16,11 +16,14 @@ from sqlalchemy import insert, select
 
 from limen.app import App
 from limen.archive import How, export
-from limen.control import apis, audit, keys, members, owners, versions
+from limen.control import alerts, apis, audit, channels, delivery, keys, members, notices, owners, versions
+from limen.control.channels import NewChannel
+from limen.core.delivering import Outcome, Room
 from limen.core.people import Actor, Role
 from limen.core.problems import ProblemError
 from limen.db import place, schema, tables, transfer
 from limen.drain import drain
+from limen.drain.chores import raise_alerts
 from limen.profiles import load as profile
 from tests.archive.conftest import House
 from tests.db.children import in_child
@@ -68,12 +71,15 @@ def fill(house: House) -> dict[str, keys.Issued]:
     for name in ("lives", "revoked"):
         house.verdict(issued[name])
     drain(house.app)
+    _tell(house.app)
     act(audit.lay)
 
     def more(tx: Any) -> None:
         for table, values in {
             "outcomes": {"incarnation": 2**47, "number": 2**62, "status": 200, "at": 0.1},
             "refusals": {"minute": 1, "api": "creator", "code": "x", "prefix": "p", "block": "b", "count": 2},
+            "usage_addresses": {"locator": b"\x00", "at": 3_600, "address": "192.0.2.1", "calls": 2},
+            "usage_times": {"api": "x", "locator": b"\x00", "at": 0, "operation": "x", "bucket": 3, "calls": 2},
             "disregards": {"locator": b"\x00\xff", "hour": 1, "count": 2},
             "key_requests": {
                 **{"request": "r", "api": "creator", "owner": "u-1", "wish": {"scopes": {"read:self": "why"}}},
@@ -101,6 +107,23 @@ def fill(house: House) -> dict[str, keys.Issued]:
 
     act(more)
     return issued
+
+
+def _tell(app: App) -> None:
+    """Somebody wants to be told, is, and could not be reached once."""
+    app.act(channels.add, NewChannel("acme", "webhook", "https://example.com/hooks"))
+    app.act(owners.suspend, "u-1", reason="x")
+    app.act(owners.restore, "u-1")
+    channel = app.act(channels.add, NewChannel("u-1", "webhook", "https://example.com/")).channel.channel
+    app.act(delivery.test, channel)
+    app.act(delivery.hand_on)
+    (job, *_) = app.act(delivery.claim, lease_s=60.0, room=Room())
+    app.act(delivery.settle, [Outcome(job.delivery, job.number, job.at, "http", 500)])
+    app.act(notices.send, notices.NoticeWanted("policy", title="New terms", text="They hold from now on."))
+    app.act(alerts.set_rule, "expiring", owner="acme", numbers={"days": 20})
+    ends_at = app.clock.read()[0] + 86_400
+    app.act(keys.issue, keys.NewKey("organisation", "acme", "ends soon", expires_at=ends_at))
+    raise_alerts(app)
 
 
 NOW = {"audit", "outbox"}

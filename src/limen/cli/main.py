@@ -8,15 +8,19 @@ import typer
 
 from limen import __version__
 from limen.cli import (
+    alerts,
     apis,
     archive,
     audit,
     batches,
+    channels,
+    deliveries,
     install,
     leaks,
     measures,
     members,
     nodes,
+    notices,
     openapi,
     owners,
     pepper,
@@ -81,6 +85,11 @@ app.add_typer(requests.app, name="requests")
 app.add_typer(measures.app, name="measures")
 app.add_typer(leaks.app, name="leaks")
 app.add_typer(usage.app, name="usage")
+app.add_typer(alerts.app, name="alerts")
+app.add_typer(channels.app, name="channels")
+app.add_typer(deliveries.app, name="deliveries")
+app.add_typer(deliveries.inbox_app, name="inbox")
+app.add_typer(notices.app, name="notices")
 app.command("nodes", epilog=examples("limen nodes", "limen nodes --json"))(nodes.nodes)
 app.add_typer(audit.app, name="audit")
 app.command("backup", epilog=examples("limen backup /backups/limen-2026-11-20.db", "limen backup --tombstones --json"))(

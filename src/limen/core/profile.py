@@ -8,7 +8,7 @@ database as the plain data that it was read to. ``limen.core.profile_reader`` ta
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from limen.core.limits import Limits
@@ -200,6 +200,8 @@ class Profile:
     document: Mapping[str, Any]
     """The plain data that this was read from, as the database holds it."""
     retention: Retention = Retention()
+    alerts: Mapping[str, tuple[bool, Mapping[str, float]]] = field(default_factory=dict)
+    """Which rules of alerts hold from the start, and the numbers that are not the usual ones."""
     in_flight: int = 0
     """How many requests of one holder a Guard lets be under way at once; 0: any number."""
     webhooks: Dialect | None = None

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from limen.core.limits import MOST, Limits, read_limits
+from limen.core.profile_alerts import ALERTS
 from limen.core.profile_body import EXACT, Body
 from limen.core.profile_form import Field, Items, Leaf, Section, Table, listed
 from limen.core.profile_hooks import WEBHOOKS
@@ -345,6 +346,7 @@ PROFILE = Section(
         ),
         "plans": Field(Table("plan", NAME, PLAN), {}),
         "usage": Field(USAGE, {}),
+        "alerts": Field(ALERTS, {}),
         "operations": Field(Items(OPERATION, least=1, most=2000)),
         "webhooks": Field(WEBHOOKS, None),
         "errors": Field(

@@ -20,6 +20,7 @@ from limen.core.profile import (
     Retention,
     Versioning,
 )
+from limen.core.profile_alerts import read_alerts
 from limen.core.profile_checks import Read, check, implied
 from limen.core.profile_fields import ALL, PROFILE
 from limen.core.profile_form import Findings
@@ -76,6 +77,7 @@ def _build(read: Read, document: Mapping[str, Any]) -> Profile:
         count_per=limits["per"],
         default_limits=limits["default"],
         in_flight=limits["in_flight"] or 0,
+        alerts=read_alerts(read["alerts"]),
         retention=Retention(**{f"{name}_s": span for name, span in read["usage"].items()}),
         rate_headers=RateHeaders(**limits["headers"]),
         plans={

@@ -21,7 +21,9 @@ from sqlalchemy import (
     text,
 )
 
+from limen.db.alert_tables import alert_rounds, alert_rules, alert_tellings, alerts
 from limen.db.columns import Serial, Text, metadata
+from limen.db.delivery_tables import channels, deliveries, delivery_attempts, inbox, notices
 from limen.db.usage_tables import (
     disregards,
     journal_marks,
@@ -37,12 +39,14 @@ from limen.db.usage_tables import (
 from limen.db.walks import INDEXES, OWNER
 from limen.db.window_tables import window_clock, window_eras, windows
 
-__all__ = [  # those of usage and of windows are pages of their own
-    "apis", "audit", "audit_links", "audit_personal", "brownouts", "change_head", "changes", "compatibility",
-    "disregards", "installation", "invitations", "journal_marks", "key_requests", "keys", "measures", "members",
-    "metadata", "nodes", "outbox", "outcomes", "owners", "pepper_secrets", "peppers", "profiles", "readings",
-    "refusals", "replies", "run_settings", "standings", "tombstone_head", "usage_addresses", "usage_days",
-    "usage_hours", "usage_minutes", "usage_times", "versions", "window_clock", "window_eras", "windows",
+__all__ = [  # those of usage, windows, delivery and alerts are pages of their own
+    "alert_rounds", "alert_rules", "alert_tellings", "alerts",
+    "apis", "audit", "audit_links", "audit_personal", "brownouts", "change_head", "changes", "channels",
+    "compatibility", "deliveries", "delivery_attempts", "disregards", "inbox", "installation", "invitations",
+    "journal_marks", "key_requests", "keys", "measures", "members", "metadata", "nodes", "notices", "outbox",
+    "outcomes", "owners", "pepper_secrets", "peppers", "profiles", "readings", "refusals", "replies", "run_settings",
+    "standings", "tombstone_head", "usage_addresses", "usage_days", "usage_hours", "usage_minutes", "usage_times",
+    "versions", "window_clock", "window_eras", "windows",
 ]  # fmt: skip
 
 installation = Table(  # one row: which state folder belongs to this database
@@ -382,5 +386,11 @@ outbox = Table(
     Column("at", Double, nullable=False),
     Column("event", Text, nullable=False),
     Column("payload", JSON, nullable=False),
-    Column("delivered_at", Double),
+    Column("delivered_at", Double),  # when it was handed on, to whoever wants it
+    Index(
+        "outbox_waiting",
+        "id",
+        sqlite_where=text("delivered_at is null"),
+        postgresql_where=text("delivered_at is null"),
+    ),
 )

@@ -8,7 +8,8 @@ from math import inf
 from time import monotonic
 
 from limen.app import App
-from limen.control import audit, expiry, recording, replies
+from limen.control import alerts, audit, channels, delivery, expiry, inbox, recording, replies
+from limen.core.alerting import PACES
 from limen.core.people import Actor
 from limen.core.problems import StoreDown
 from limen.db import changes, partitions, windows
@@ -18,6 +19,9 @@ LINKS = 1_000
 
 _STRETCH = 50
 """How many such transactions at a time: others want the drain too."""
+
+_ALERTS_S = 1.0
+"""For how long keys are looked at, at a time: the drain waits meanwhile. The next time it goes on from there."""
 
 WORKER = Actor("worker", "chores")
 
@@ -58,6 +62,42 @@ def forget_old(app: App) -> None:
             return
 
 
+def hand_on(app: App) -> None:
+    """What happened is on its way to whoever wants to be told."""
+    for _ in range(_STRETCH):
+        with app.reading() as reader:
+            if not delivery.waiting(reader).events:
+                return
+        app.note(delivery.hand_on, actor=WORKER)
+
+
+def forget_told(app: App) -> None:
+    """Deliveries and messages go when their time is over."""
+    while app.act(delivery.trim, actor=WORKER) or app.act(inbox.trim, actor=WORKER):
+        continue
+
+
+def raise_alerts(app: App) -> None:
+    """Rules looked at the keys with news, each at its own pace; owners are told."""
+    until = monotonic() + _ALERTS_S
+    for pace in PACES:
+        while monotonic() < until:
+            with app.reading() as reader:
+                looked = alerts.look(reader, pace)
+            if looked is None:
+                break
+            app.note(alerts.settle, looked, actor=WORKER)
+
+
+def seal_anew(app: App) -> None:
+    """No webhook's secret is sealed under a pepper that is to go."""
+    with app.reading() as reader:
+        if not channels.outdated(reader, app.ring.current):
+            return
+    while app.act(channels.reseal, actor=WORKER):
+        continue
+
+
 def find_the_dead(app: App) -> None:
     """Processes of other hosts that ended without a word are taken for dead, before a change has to wait for them."""
     if app.cluster is not None:
@@ -66,10 +106,14 @@ def find_the_dead(app: App) -> None:
 
 CHORES = (
     Chore("audit", 0.25, lay_chain),
+    Chore("outbox", 0.25, hand_on),
     Chore("expiry", 5.0, lambda app: app.act(expiry.mark, actor=WORKER)),
     Chore("outcomes", 2.0, settle_outcomes),
     Chore("retention", 600.0, forget_old),
     Chore("replies", 60.0, lambda app: app.act(replies.forget_old, actor=WORKER)),
+    Chore("told", 600.0, forget_told),
+    Chore("alerts", 15.0, raise_alerts),
+    Chore("seals", 60.0, seal_anew),
     Chore("partitions", 3_600.0, lambda app: app.act(partitions.prepare, actor=WORKER)),
     Chore("windows", 60.0, lambda app: app.act(windows.clear, actor=WORKER)),
     Chore("changes", 600.0, lambda app: app.act(changes.trim, actor=WORKER)),

@@ -32,8 +32,8 @@ def _open_to_members(operation: Operation) -> bool:
 
 
 OBJECTS = [each for each in SECURED if _open_to_members(each) and _parameters(each) & THEIRS]
-NO_LISTS = {"listApis", "getUsageTotals", "getUsageScopes", "getUsageWindow", "exportUsage"}
-"""The first is everybody's; of the others ``test_statistics`` says whose they are."""
+NO_LISTS = {"listApis", "getUsageTotals", "getUsageScopes", "getUsageWindow", "exportUsage", "getAlertRules"}
+"""The first is everybody's; of the others ``test_statistics`` and ``test_alerts`` say whose they are."""
 LISTS = [
     each
     for each in SECURED
