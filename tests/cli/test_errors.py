@@ -10,6 +10,7 @@ import pytest
 from tests.cli.commands import COMMANDS, NEED_NOTHING
 from tests.cli.people import prepared
 from tests.cli.rules import ready
+from tests.cli.telling import told
 
 
 def garbage(limen) -> None:
@@ -183,7 +184,7 @@ def test_json_is_all_that_is_printed(limen, path: str) -> None:
     limen("versions", "register", "creator", "2026-07-01")
     if path in ("restore", "import"):
         limen({"restore": "backup", "import": "export"}[path], COMMANDS[path][0])
-    words, given = prepared(limen, path, ready(limen, path, list(COMMANDS[path])))
+    words, given = prepared(limen, path, told(limen, path, ready(limen, path, list(COMMANDS[path]))))
     words = [word.replace("0123456789Ab", limen.json("keys", "list")[0]["key"]) for word in words]
     words = [word if path != "versions sunset" else word.replace("2026-06-26", "2026-07-01") for word in words]
     if path == "keys reactivate":

@@ -139,7 +139,7 @@ def remove(channel: ChannelId, as_json: AsJson = False) -> None:
         show.json_out({"removed": channel})
 
 
-@app.command("test", epilog=examples("limen channels test 7RzK0aQ1mXb2 && limen worker --once"))
+@app.command("test", epilog=examples("limen channels test 7RzK0aQ1mXb2"))
 def send_test(channel: ChannelId, as_json: AsJson = False) -> None:
     """Have a test sent, signed as everything is. A worker sends it; what came of it, its delivery says."""
     with opened() as limen:

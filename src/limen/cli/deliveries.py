@@ -52,7 +52,7 @@ def show_(delivery_id: DeliveryId, as_json: AsJson = False) -> None:
         show.many(found.attempts, ("number", "at", "result", "status"), as_json=False, nothing="No attempt was made.")
 
 
-@app.command("retry", epilog=examples("limen deliveries retry 4fQ0wZr81kTb && limen worker --once"))
+@app.command("retry", epilog=examples("limen deliveries retry 4fQ0wZr81kTb"))
 def retry(delivery_id: DeliveryId, as_json: AsJson = False) -> None:
     """Have a delivery tried again, whatever became of it. A worker does it; its id stays what it was."""
     with opened() as limen:
