@@ -37,7 +37,13 @@ GOOD: dict[str, tuple[str, Any]] = {
     "drain": ("off", False),
     "lease_ms": ("0", 0),
     "valkey_url": ("rediss://limen:word@valkey.example.com/1", "rediss://limen:word@valkey.example.com/1"),
+    "metrics_public": ("on", True),
     "limits_gone": ("share", "share"),
+    "smtp_url": ("smtps://limen:word@mail.example.com", "smtps://limen:word@mail.example.com"),
+    "smtp_password_file": ("/run/secrets/smtp", Path("/run/secrets/smtp")),
+    "mail_from": ("Limen <limen@example.com>", "Limen <limen@example.com>"),
+    "public_url": ("https://limen.example.com/", "https://limen.example.com"),
+    "webhook_allow": ("127.0.0.1", (ip_network("127.0.0.1/32"),)),
 }
 """For every setting, a value as it is written, and as it is read."""
 
@@ -51,6 +57,11 @@ BAD: dict[str, list[str]] = {
     "gate_peers": ["everybody", "10.0.0.0/33", "10.0.0.0/8;::1"],
     "trusted_proxies": ["*", "proxy.example.com"],
     "github_keys": ["http://api.example.com/keys", "ftp://api.example.com/keys"],
+    "metrics_public": ["perhaps"],
+    "smtp_url": ["mail.example.com", "http://mail.example.com", "smtp://mail.example.com/x", "smtp://mail.example.com?plain"],
+    "mail_from": ["nobody", "a b@example.com", "a@b@example.com"],
+    "public_url": ["limen.example.com", "https://limen.example.com/?x"],
+    "webhook_allow": ["everybody"],
     "records": ["99", "100000001", "many", "", "1e6", "-1", "1.5"],
     "unknown": ["99", "10000001"],
     "loads": ["0", "65"],
@@ -70,10 +81,15 @@ def _variable(name: str) -> str:
 
 
 def _read(environment: dict[str, str], folder: Path) -> Settings:
-    pair = {"tls_cert": "tls_key", "tls_key": "tls_cert"}
-    for name, other in pair.items():  # the one is not allowed without the other
+    pairs = {
+        "tls_cert": ("tls_key", "/the/other.pem"),
+        "tls_key": ("tls_cert", "/the/other.pem"),
+        "smtp_url": ("mail_from", "limen@example.com"),
+        "mail_from": ("smtp_url", "smtp://mail.example.com"),
+    }
+    for name, (other, value) in pairs.items():  # the one is not allowed without the other
         if _variable(name) in environment:
-            environment.setdefault(_variable(other), "/the/other.pem")
+            environment.setdefault(_variable(other), value)
     if "LIMEN_VALKEY_URL" in environment:
         environment.setdefault("LIMEN_DATABASE_URL", "postgresql://db.example.com/limen")
     return read_settings(environment, folder)
@@ -107,6 +123,8 @@ def test_a_setting_is_read_from_the_file_and_the_environment_goes_before(name: s
     beside = {
         "tls_cert": "tls_key = 'k'",
         "tls_key": "tls_cert = 'c'",
+        "smtp_url": "mail_from = 'limen@example.com'",
+        "mail_from": "smtp_url = 'smtp://mail.example.com'",
         "valkey_url": "database_url = 'postgresql://db.example.com/limen'",
     }
     file.write_text(f"{name} = '{text}'\n{beside.get(name, '')}\n")
