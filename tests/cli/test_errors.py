@@ -178,7 +178,7 @@ def test_an_error_steers_no_terminal(limen) -> None:
     assert "\x1b" not in limen("\x1b[2J", expect=2).stderr
 
 
-@pytest.mark.parametrize("path", [path for path in COMMANDS if path not in ("serve", "worker", "demo")])
+@pytest.mark.parametrize("path", [path for path in COMMANDS if path not in ("serve", "worker", "demo", "usage follow")])
 def test_json_is_all_that_is_printed(limen, path: str) -> None:
     limen.issue()
     limen("versions", "register", "creator", "2026-07-01")

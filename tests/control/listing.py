@@ -113,6 +113,8 @@ def _row(tx: Tx, values: Row) -> Row:
     key = values.pop("id") + f"{next(_numbers):08d}"
     prefix = f"{'sk' if values['class'] == 'secret' else 'pk'}_{values['environment']}_"
     ended = state not in ("active", "inactive")
+    if state == "expired" and values["expires_at"] is None:
+        values["expires_at"] = tx.now  # nothing expires but by its date
     return values | {
         "key": key,
         "locator": key.encode(),

@@ -113,6 +113,7 @@ def rows(app: App) -> list[tuple[Any, ...]]:
 
 @pytest.mark.req("R66")
 @pytest.mark.check("C004")
+@pytest.mark.sqlite  # a minute on PostgreSQL, and nothing else than with a few
 def test_ten_thousand_keys_of_every_kind_are_brought_and_verify(legacy: App) -> None:
     chance = random.Random(7)
     kinds = [chance.choice(list(FORMS)) for _ in range(10_000)]

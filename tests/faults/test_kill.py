@@ -116,9 +116,10 @@ def rounds_of(
 @pytest.mark.check("C064")
 @both
 def test_every_answer_that_was_received_is_in_the_readings_once(install: Install, kind: str) -> None:
-    rounds, lost = rounds_of(partial(install, kind=kind), GATE, 20, 2611)
+    count = 20 if kind == "sqlite" else 8  # there a round takes three times as long
+    rounds, lost = rounds_of(partial(install, kind=kind), GATE, count, 2611)
     assert lost == 0
-    assert rounds.received > 20 * CONNECTIONS
+    assert rounds.received > count * CONNECTIONS
 
 
 def test_a_gate_that_writes_its_journal_once_a_turn_of_the_loop_is_caught(install: Install) -> None:

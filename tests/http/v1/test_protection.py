@@ -68,6 +68,8 @@ async def test_what_keys_were_used_for(house: House, staff: Caller) -> None:
         "path": "/chats",
         "operation": "listChats",
         "version": "2025-06-26",
+        "address": "",
+        "took_ms": None,
         "code": "ok",
         "status": None,
     }
