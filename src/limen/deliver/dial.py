@@ -12,7 +12,7 @@ import ssl
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from queue import Empty, SimpleQueue
+from queue import Empty, Queue
 from threading import Thread
 from time import monotonic
 
@@ -116,7 +116,7 @@ class Dialler:
 
 def _within(look: Callable[[], Sequence[str]], deadline: float) -> Sequence[str]:
     """What *look* finds; nothing where it fails, or takes longer: this machine's resolver cannot be told to hurry."""
-    found: SimpleQueue[Sequence[str]] = SimpleQueue()
+    found: Queue[Sequence[str]] = Queue()  # a SimpleQueue's timed get may wait for ever (CPython 3.11.7)
 
     def run() -> None:
         try:

@@ -9,8 +9,9 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
-from queue import Empty, SimpleQueue
+from queue import Empty, Queue
 from threading import Timer
+from typing import Any
 
 from tests.faults.cluster.hand import drawn
 from tests.faults.cluster.history import ADMITTED, FENCE, UNKNOWN, Change, Seen, State, unexplained
@@ -131,7 +132,7 @@ class Runner:
 
     def _act(self, run: Run, began: float) -> None:
         """All changes and faults of the plan, at their times."""
-        again = SimpleQueue[Order]()
+        again = Queue[Order]()  # a SimpleQueue's timed get by two threads may wait for ever (CPython 3.11.7)
         pool = ThreadPoolExecutor(len(self.cluster.hands), thread_name_prefix="hands")
         hands = [pool.submit(self._hand, run, number, began, again) for number in range(len(self.cluster.hands))]
         self.suffer(run.plan.faults, began, run.plan.lasts)
@@ -151,7 +152,7 @@ class Runner:
         time.sleep(max(0.0, began + lasts - time.monotonic()))
         self.mend()
 
-    def _hand(self, run: Run, number: int, began: float, again: SimpleQueue[Order]) -> None:
+    def _hand(self, run: Run, number: int, began: float, again: Queue[Order]) -> None:
         """What one hand does in a schedule; and what the other was killed at."""
         own = [order for order in run.plan.orders if order.hand == number]
         end = began + run.plan.lasts
@@ -187,14 +188,17 @@ class Runner:
         killing = Timer(order.killed_after or 0, hand.kill)
         if order.killed_after is not None:
             killing.start()
+        answer: dict[str, Any] | None = None
         try:
-            answer = hand.answer(ANSWER_S)
-        except Gone:
-            hand.be_born()
-            return Made(order, change, "unknown", "killed")
+            with suppress(Gone):
+                answer = hand.answer(ANSWER_S)
         finally:
             killing.cancel()
-            killing.finished.wait()
+            if killing.ident is not None:
+                killing.join()  # whoever is born now is not whom it was to kill
+        if answer is None:
+            hand.be_born()
+            return Made(order, change, "unknown", "killed")
         ended = answer["ended"] if answer["outcome"] == "done" else math.inf
         change = Change(change.verb, change.text, change.successor, answer["began"], ended)
         return Made(order, change, answer["outcome"], answer["detail"])
