@@ -38,7 +38,7 @@ def serve(
     """Serve the gate's door and the public one.
 
     Ends at SIGTERM or SIGINT. At SIGHUP its processes are replaced one by one, by those of the code that is installed
-    then; no request is lost. A process that ends is started anew.
+    then; each answers what it was sent before it ends. A process that ends is started anew.
     """
     from limen.server import run
 
