@@ -39,6 +39,8 @@ READINGS = 1_000_000
 """Of the busy key, in a year."""
 
 DRAINED, HOLDERS, TURNS, BATCH = 50_000, 200, 5, 5_000
+"""Readings of so many keys, each of which is used from three addresses."""
+
 BUDGET, SERIES_BUDGET = 2.0, 0.1
 
 _TABLES = {grain: f"usage_{grain}s" for grain in GRAINS}
@@ -236,7 +238,9 @@ def _drained(app: App, held: list[bytes], incarnation: int) -> float:
     routes = {each.name: each for each in load("creator").operations}
     operation = routes["listChats"]
     for number in range(DRAINED):
-        ask = Ask(None, b"GET", b"/chats", None, b"live", now + number / 1_000, 0.0, None, f"192.0.2.{number % 99}")
+        ask = Ask(
+            None, b"GET", b"/chats", None, b"live", now + number / 1_000, 0.0, None, f"192.0.2.{number // HOLDERS % 3}"
+        )
         if not journal.decision(OK, ask, held[number % HOLDERS], operation, None):
             raise RuntimeError("the journal is full")
     journal.close()
@@ -258,7 +262,7 @@ def _inserted(app: App, held: list[bytes], incarnation: int) -> float:
     began = time.perf_counter()
     for begin in range(0, DRAINED, BATCH):
         with app.store.engine.begin() as connection:
-            bulk.put(connection, readings, rows[begin : begin + BATCH])
+            bulk.append(connection, readings, rows[begin : begin + BATCH])
     return (time.perf_counter() - began) / DRAINED * 1e6
 
 

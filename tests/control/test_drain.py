@@ -240,7 +240,7 @@ def test_who_is_killed_while_draining_counts_nothing_twice_and_loses_nothing(wri
     def work() -> None:
         app = App.open(written)
         if moment == "in the middle":
-            event.listen(app.store.engine, "after_cursor_execute", at("insert into readings"))
+            event.listen(app.store.engine, "before_cursor_execute", at("insert into usage_minutes"))
         elif moment == "in the commit":
             event.listen(app.store.engine, "commit", lambda connection: os._exit(9))
         elif moment == "before its mark goes":

@@ -70,8 +70,8 @@ def recorded(connection: Connection, incarnation: int, first: int, last: int) ->
 
 
 def add_readings(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
-    """Readings, all columns in their order."""
-    bulk.put(connection, readings, rows)
+    """Readings that are not there, all columns in their order."""
+    bulk.append(connection, readings, rows)
 
 
 _TOLD_SQLITE = """select json_extract(value, '$[0]') as incarnation, json_extract(value, '$[1]') as number,
@@ -128,11 +128,28 @@ def add_refusals(connection: Connection, rows: Sequence[dict[str, Any]]) -> None
     connection.execute(statement.on_conflict_do_update(index_elements=which, set_=added), in_order)
 
 
+_USED = """with told as (
+        select * from unnest(%s::bytea[], %s::double precision[], %s::boolean[], %s::double precision[])
+        as each(place, moment, settled, since)),
+    held as (
+        select keys.locator from keys join told on keys.locator = told.place order by keys.locator
+        for no key update of keys)
+    update keys set last_used_at = greatest(keys.last_used_at, told.moment),
+        limited_at = case when told.settled then told.since else keys.limited_at end
+    from told join held on held.locator = told.place where keys.locator = held.locator"""
+"""In one statement, at a tenth of one for each key. They are locked in order: two who do this never deadlock."""
+
+
 def used(connection: Connection, last: Mapping[bytes, float], limited: Mapping[bytes, float | None]) -> None:
     """The keys at these locators were used at these moments, if not later.
 
     *limited*: since when a key has been refused for its limit and not admitted, or None; who is not in it stays.
     """
+    in_order = sorted(last.items())
+    if connection.dialect.name != "sqlite":
+        rows = [(place, moment, place in limited, limited.get(place)) for place, moment in in_order]
+        connection.exec_driver_sql(_USED, tuple(list(column) for column in zip(*rows, strict=True)))
+        return
     moment = bindparam("moment", type_=Double)
     statement = (
         update(keys)
@@ -144,11 +161,13 @@ def used(connection: Connection, last: Mapping[bytes, float], limited: Mapping[b
             ),
         )
     )
-    rows = [
-        {"place": place, "moment": moment, "settled": place in limited, "limited": limited.get(place)}
-        for place, moment in sorted(last.items())
-    ]
-    connection.execute(statement, rows)
+    connection.execute(
+        statement,
+        [
+            {"place": place, "moment": moment, "settled": place in limited, "limited": limited.get(place)}
+            for place, moment in in_order
+        ],
+    )
 
 
 def limited(connection: Connection, places: Collection[bytes]) -> dict[bytes, float]:
