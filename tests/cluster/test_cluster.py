@@ -24,7 +24,7 @@ from limen.core.limits import Limit
 from limen.core.profile import BUILT_IN
 from limen.core.verdict import Ask
 from limen.db import leases
-from limen.db.leases import Awaited, Joining, Leases
+from limen.db.leases import Awaited, Joining, Leases, State
 from limen.gate.lease import DRIFT
 from limen.http.public import Public
 from limen.profiles import load
@@ -121,7 +121,7 @@ def test_a_chore_finds_who_ended_without_a_word_and_clears_old_rows_away(
     monkeypatch.setattr(undertaker, "boottime", lambda: at[0])
     looks.round()
     at[0] += 0.3 + undertaker.GRACE_S
-    silent.renew("silent", applied=0, apis=("creator",), now=time.time())
+    silent.renew("silent", State(0, ("creator",)), now=time.time())
     looks.round()
     assert [node.dead_at for node in _nodes(app)] == [None, None], "it was heard of meanwhile"
     at[0] += 0.32 + undertaker.GRACE_S
@@ -133,7 +133,7 @@ def test_a_chore_finds_who_ended_without_a_word_and_clears_old_rows_away(
         time.sleep(0.01)
     looks.round()
     assert {node.node: node.dead_at is None for node in _nodes(app)} == {_nodes(app)[0].node: True, "silent": False}
-    assert silent.renew("silent", applied=9, apis=(), now=time.time()) is None, "the dead stay dead"
+    assert silent.renew("silent", State(9, ()), now=time.time()) is None, "the dead stay dead"
     monkeypatch.setattr(undertaker, "KEPT_S", -1.0)
     looks.round()
     assert [node.node for node in _nodes(app)] == [_nodes(app)[0].node]

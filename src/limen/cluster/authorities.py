@@ -55,9 +55,15 @@ class Authorities:
             self._valkey = lambda api: ValkeyWindows(link, api, self._table.began)
             self._close_valkey = link.close
         self._beating: list[Keeping] = [self._counting.of("")]
+        self._watched: list[Outage] = []
         self._processes = processes
         self._ended = Event()
         self._thread: Thread | None = None
+
+    def outages(self) -> tuple[int, float]:
+        """How often what counts has stopped answering this process, and for how long it has not by now (0: it does)."""
+        watched = list(self._watched)
+        return sum(each.outages for each in watched), max((each.gone_for_s for each in watched), default=0.0)
 
     def join(self, api: str) -> Across:
         """This process counts for *api* from now on. Waits ``SETTLES_S`` at most."""
@@ -70,6 +76,7 @@ class Authorities:
             self._beating.append(short)
             authority = SplitWindows(short, long, LONGEST_S)
         watched = Outage(authority, api, processes=self._processes, share=self._share)
+        self._watched.append(watched)
         _settle(self._beating)
         if self._thread is None:
             self._thread = Thread(target=self._beat, name="limen-beat", daemon=True)
@@ -81,6 +88,10 @@ class Authorities:
             for authority in list(self._beating):
                 with suppress(AuthorityGone):  # whoever asks next finds out, and says so
                     authority.decide(())
+            for outage in list(self._watched):
+                if outage.gone_for_s:  # where nobody asks, nobody else finds out that it answers again
+                    with suppress(AuthorityGone):
+                        outage.decide(())
             if self._ended.wait(BEAT_S):
                 return
 

@@ -55,13 +55,16 @@ class Cluster:
         if self._node is None:
             answer_s = min(max(self._lease_s / 2, RENEWAL_S[0]), RENEWAL_S[1])
             engine = open_engine(self._url, answer_s=answer_s, connect_s=CONNECT_S, pool=2)
-            self._node = Node(self._lease_s, Leases(engine), lost=self._lost)
+            self._node = Node(self._lease_s, Leases(engine), lost=self._lost, outages=self._outages)
         return self._node
 
     @property
     def lease(self) -> ClusterLease:
         """The lease that every gate of this process answers by."""
         return self.node.lease
+
+    def _outages(self) -> tuple[int, float]:
+        return self.authorities.outages() if "authorities" in self.__dict__ else (0, 0.0)
 
     def _lost(self) -> None:
         """The database stopped answering: no connection from before is to be tried once it is back."""

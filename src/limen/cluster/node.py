@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from limen.cluster.barrier import boottime
 from limen.core.problems import StoreDown
-from limen.db.leases import Joining, Leases
+from limen.db.leases import Joining, Leases, State
 from limen.gate.lease import ClusterLease, Do
 
 if TYPE_CHECKING:
@@ -35,12 +35,22 @@ class Node:
     A thread renews the lease, and another listens for hints. The lease of a node that cannot renew it ends by itself.
     """
 
-    def __init__(self, lease_s: float, leases: Leases, *, lost: Callable[[], None] = lambda: None) -> None:
-        """*leases*: for this alone, with short waits. *lost* is called when the database stops answering."""
+    def __init__(
+        self,
+        lease_s: float,
+        leases: Leases,
+        *,
+        lost: Callable[[], None] = lambda: None,
+        outages: Callable[[], tuple[int, float]] = lambda: (0, 0.0),
+    ) -> None:
+        """*leases*: for this alone, with short waits. *lost* is called when the database stops answering.
+
+        *outages*: what is told of those of what counts, as ``Authorities.outages``.
+        """
         self.lease = ClusterLease(lease_s)
         self.nodes = 1
         """How many there are, this one too, as of the last renewal."""
-        self._leases, self._lost = leases, lost
+        self._leases, self._lost, self._outages = leases, lost, outages
         self._gates: dict[str, Cold] = {}
         self._turn = Lock()  # who has it drives the lease
         self._wake, self._hinted, self._closing = Event(), Event(), Event()
@@ -124,7 +134,8 @@ class Node:
             lease.applied_to(min(cold.apply() for cold in gates))
         else:
             asked, unreachable = lease.asking(boottime()), not lease.reachable
-            found = self._leases.renew(asked.node, applied=asked.applied, apis=tuple(self._gates), now=time())
+            state = State(asked.applied, tuple(self._gates), *self._outages())
+            found = self._leases.renew(asked.node, state, now=time())
             lease.answered(asked, None if found is None else found.head)
             if found is None:
                 _log.warning("this process was taken for dead; it forgets what it knows, and registers anew")

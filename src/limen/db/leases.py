@@ -6,7 +6,7 @@ decide nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -41,6 +41,10 @@ class Node:
     renewed_at: float
     dead_at: float | None
     """When it was taken for dead: whoever changed something waited for it in vain. It is heard of again as another."""
+    outages: int
+    """How often what counts limits has stopped answering it since it started."""
+    outage_at: float | None
+    """Since when that has not answered it; None while it does, or nobody knows."""
 
 
 class Joining(NamedTuple):
@@ -52,6 +56,16 @@ class Joining(NamedTuple):
     apis: tuple[str, ...]
     lease_s: float
     applied: int
+
+
+class State(NamedTuple):
+    """What a node says of itself with a renewal."""
+
+    applied: int
+    apis: tuple[str, ...]
+    outages: int = 0
+    gone_for_s: float = 0.0
+    """For how long what counts limits has not answered it; 0 while it does."""
 
 
 class Renewed(NamedTuple):
@@ -97,6 +111,8 @@ def listed(reader: Reader) -> list[Node]:
             registered_at=row.registered_at,
             renewed_at=row.renewed_at,
             dead_at=row.dead_at,
+            outages=row.outages,
+            outage_at=row.outage_at,
         )
         for row in reader.connection.execute(known.order_by(*order)).all()
     ]
@@ -129,12 +145,18 @@ class Leases:
             with connection.begin():  # who writes is alone: a change is before this, or finds this node
                 connection.execute(insert(nodes).values(row))
 
-    def renew(self, node: str, *, applied: int, apis: Sequence[str], now: float) -> Renewed | None:
+    def renew(self, node: str, state: State, *, now: float) -> Renewed | None:
         """Take note of what *node* has applied; None where it is not known, or taken for dead."""
         change = (
             update(nodes)
             .where(nodes.c.node == node, _ALIVE)
-            .values(applied=func.greatest(nodes.c.applied, applied), apis=",".join(apis), renewed_at=now)
+            .values(
+                applied=func.greatest(nodes.c.applied, state.applied),
+                apis=",".join(state.apis),
+                renewed_at=now,
+                outages=state.outages,
+                outage_at=now - state.gone_for_s if state.gone_for_s else None,
+            )
             .returning(_HEAD.label("head"), select(func.count()).where(_ALIVE).scalar_subquery().label("alive"))
         )
         with self._asking() as connection:

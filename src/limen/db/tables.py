@@ -115,6 +115,8 @@ nodes = Table(  # on PostgreSQL: the processes with gates, and what each has app
     Column("registered_at", Double, nullable=False),
     Column("renewed_at", Double, nullable=False),
     Column("dead_at", Double),  # whoever changed something waited for it in vain
+    Column("outages", BigInteger, nullable=False, server_default=text("0")),  # how often what counts did not answer it
+    Column("outage_at", Double),  # since when it has not
 )
 
 apis = Table(

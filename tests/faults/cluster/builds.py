@@ -13,6 +13,7 @@ from limen.app import App
 from limen.cluster import Cluster, boottime
 from limen.cluster.node import Node
 from limen.core.record import Record
+from limen.db.leases import State
 from limen.gate.counters import MemoryCounters
 from limen.gate.directory import Directory
 from limen.gate.lease import ClusterLease, Do, Renewal
@@ -61,7 +62,7 @@ def acknowledged_before_applied() -> None:
         if do is Do.APPLY:
             logs = [cold._store.changes(cold._gate.directory.applied) for cold in self._gates.values()]
             head = min(log.head for log in logs)
-            self._leases.renew(self.lease.node, applied=head, apis=tuple(self._gates), now=0.0)
+            self._leases.renew(self.lease.node, State(head, tuple(self._gates)), now=0.0)
         do_it(self, do)
 
     Node._do = early  # type: ignore[method-assign]

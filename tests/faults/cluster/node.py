@@ -22,7 +22,7 @@ from limen.app import App, GateHouse
 from limen.core.problems import StoreDown
 from limen.core.verdict import LIMIT_EXCEEDED, UNAVAILABLE, Ask, Verdict
 from limen.db.hints import Hints
-from limen.db.leases import Leases
+from limen.db.leases import Leases, State
 from limen.gate import clock
 from limen.reads import Records
 from tests.faults.cluster.history import ADMITTED, REFUSED, UNKNOWN, Seen
@@ -99,8 +99,8 @@ class _Hooks:
             time.sleep(self.load_s * self.chance.random())
             return found
 
-        def slow_renewal(leases: Leases, node: str, **how: Any) -> Any:
-            found = renew(leases, node, **how)
+        def slow_renewal(leases: Leases, node: str, state: State, **how: Any) -> Any:
+            found = renew(leases, node, state, **how)
             time.sleep(self.renewal_s * self.chance.random())
             return found
 

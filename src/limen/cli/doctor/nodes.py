@@ -34,6 +34,13 @@ def _of(node: Node) -> Finding:
         )
     lease = f"a lease of {node.lease_ms} ms" if node.lease_ms else "no lease: it always asks"
     found = f"{who}: {lease}; change {node.applied} is applied, {node.behind} are not."
+    if node.outage_at is not None:
+        gone = f"{who}: what counts limits has not answered it since {iso_instant(node.outage_at)}."
+        return Finding(
+            "nodes", WARN, gone, "See whether the server of LIMEN_VALKEY_URL, or PostgreSQL, can be reached."
+        )
+    if node.outages:
+        found += f" What counts limits has stopped answering it {node.outages} times, and answers."
     if node.behind > MANY:
         return Finding("nodes", WARN, found, "It does not renew its lease. If it is gone, the next change finds out.")
     return Finding("nodes", OK, found)
