@@ -207,6 +207,8 @@ def test_of_an_owner_who_was_erased_nothing_stays_but_what_all_did_together(desk
         pass
     assert set(_counts(desk).values()) == {1}
     assert desk.rows("select cast(sum(calls) as integer) from usage_days where length(locator) = 0") == [(20,)]
+    last = int(desk.now - MINUTE_S) // DAY_S
+    assert desk.ask(recording.whole_since) == (last + 1) * DAY_S, "made anew, that day would lack what all did together"
 
 
 def test_what_is_wrong_is_counted_and_made_right(desk: Desk, creator: App) -> None:

@@ -11,6 +11,7 @@ import pytest
 from limen.control import recording
 from limen.core.people import Actor
 from limen.core.usage import Decided, Outcome, Tally
+from limen.core.verdict import SHADOWED
 from limen.http.public import Public
 from limen.server import bring_up_to_date
 from tests.gate.scene import Scene
@@ -44,6 +45,7 @@ def used(scene: Scene) -> Scene:
         *(Decided(n, now, key, code, "GET", "listChats", "", "/secret-path") for n, code in enumerate(codes, 1)),
         *(Outcome(3, n, 200, now, took) for n, took in enumerate(TOOK, 1)),
         Tally(int(now // 60), "credential_invalid", "fvak_", "192.0.2.0/24", 5),
+        Tally(int(now // 60), SHADOWED, "", "100 per 60 s", 500),
     ]
     worker = Actor("worker", "drain")
     scene.app.act(recording.record, "a", 1, api="creator", incarnation=3, entries=entries, actor=worker)
@@ -59,6 +61,7 @@ async def test_the_numbers_are_those_that_were_recorded(used: Scene, client: htt
     assert found["limen_decisions_total", (("api", "creator"), ("code", "ok"))] == 6
     assert found["limen_decisions_total", (("api", "creator"), ("code", "scope_missing"))] == 1
     assert found["limen_strangers_refused_last_hour", (("api", "creator"), ("code", "credential_invalid"))] == 5
+    assert not [labels for _, labels in found if ("code", SHADOWED) in labels], "it was not refused"
     assert found["limen_journal_segments", (("api", "creator"),)] >= 1
     for word in ("secret-path", "192.0.2", "fvak_", "listChats"):
         assert word not in answer.text

@@ -16,5 +16,7 @@ def nodes(as_json: AsJson = False) -> None:
     """
     with opened() as limen, limen.reading() as reader:
         found = leases.listed(reader)
-    columns = ("node", "host", "process", "apis", "lease_ms", "applied", "behind", "renewed_at", "dead_at", "outages", "outage_at")
-    show.many(found, columns, as_json=as_json, nothing="There are no such processes.")
+    told = ("lease_ms", "applied", "behind", "renewed_at", "dead_at", "outages", "outage_at")
+    show.many(
+        found, ("node", "host", "process", "apis", *told), as_json=as_json, nothing="There are no such processes."
+    )

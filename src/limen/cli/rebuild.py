@@ -38,7 +38,8 @@ def rebuild(
             raise typer.BadParameter(f"{_named(first)} is after {_named(last)}.", param_hint="--since")
         if first * DAY_S < whole:
             raise typer.BadParameter(
-                f"of {_named(first)} readings have gone; the first day that is whole is {_named(whole // DAY_S)}.",
+                f"of {_named(first)} readings have gone, by their age or with an owner that was erased; the first day "
+                f"that is whole is {_named(whole // DAY_S)}.",
                 param_hint="--since",
             )
         days = range(int(first), int(last) + 1)

@@ -111,6 +111,8 @@ async def test_a_versions_dates_are_told_to_whoever_calls_it_once(house: House, 
         Decided(number, now - 60 + number, key.encode(), "ok", "GET", "listChats", "2025-06-26", "/chats")
         for number in range(1, 4)
     ]
+    late = house.user()  # its readings have gone by now, what they came to has not
+    entries.append(entries[0]._replace(number=9, at=now - 40 * 86_400, locator=house.key(late).key.key.encode()))
     house.app.act(recording.record, "9001.seg", 0, api="creator", incarnation=9001, entries=entries)
     asked = {"kind": "version", "api": "creator", "version": "2025-06-26", "days": 7}
     await staff.refused("notice_wrong", "POST", "/notices/preview", asked)
@@ -120,6 +122,11 @@ async def test_a_versions_dates_are_told_to_whoever_calls_it_once(house: House, 
     shown = await staff.do("POST", "/notices/preview", asked)
     assert shown["count"] == 1
     assert [(each["owner"], each["keys"], each["calls"]) for each in shown["recipients"]] == [(caller, 1, 3)]
+    longer = await staff.do("POST", "/notices/preview", asked | {"days": 60})
+    assert {each["owner"] for each in longer["recipients"]} == {caller, late}
+    while house.app.act(recording.purge):
+        pass
+    assert await staff.do("POST", "/notices/preview", asked | {"days": 60}) == longer
     assert "2030-01-01" in shown["text"]
     assert "2026-06-26" in shown["text"]
     sent = await staff.do("POST", "/notices", asked | {"notice": "end-2025"})

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, tuple_
+from sqlalchemy import BigInteger, Connection, Row, cast, func, insert, select, tuple_
 
 from limen.core.profile import BUILT_IN
-from limen.db.tables import channels, keys, notices, owners
+from limen.core.rollup import WHOLE
+from limen.db.tables import channels, keys, notices, owners, usage_days
 
 
 def add(connection: Connection, **values: Any) -> None:
@@ -34,6 +35,22 @@ def holders(connection: Connection, api: str) -> Sequence[Row[Any]]:
     statement = statement.where(keys.c.state.in_(("active", "inactive")), owners.c.erased_at.is_(None))
     statement = statement.where(keys.c.api == api if api else keys.c.api != BUILT_IN)
     return connection.execute(statement.group_by(keys.c.owner).order_by(keys.c.owner)).all()
+
+
+def callers(connection: Connection, api: str, version: str, *, since: int) -> Sequence[Row[Any]]:
+    """The owners whose keys called *version* of *api* from *since* (the beginning of a day) on: how many, how often.
+
+    By the roll-ups by day, which are kept for longer than readings.
+    """
+    table = usage_days
+    which = (table.c.at >= since, table.c.api == api, table.c.version == version, table.c.locator != WHOLE)
+    counted = (
+        func.count(keys.c.key.distinct()).label("keys"),
+        cast(func.sum(table.c.calls), BigInteger).label("calls"),
+    )
+    statement = select(keys.c.owner, *counted, func.max(table.c.at).label("last_day"))
+    joined = statement.join(keys, keys.c.locator == table.c.locator).where(*which)
+    return connection.execute(joined.group_by(keys.c.owner).order_by(keys.c.owner)).all()
 
 
 def channel_counts(connection: Connection) -> dict[str, int]:

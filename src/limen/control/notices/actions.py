@@ -4,30 +4,32 @@ from __future__ import annotations
 
 import math
 import re
-from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
 
-from limen.control import apis, delivery, usage, versions
+from limen.control import apis, delivery, versions
 from limen.control.notices import _rows
 from limen.core import events_delivery as events
 from limen.core.keys import draw_id
 from limen.core.messages import NOTICE
 from limen.core.problems import ProblemError
+from limen.core.rollup import DAY_S
 from limen.core.versions import Version, iso_instant
 from limen.db.transaction import Reader, Tx
 
 KINDS = ("version", "policy")
 DAYS, MOST_DAYS = 30, 400
-_CALLERS = 1_000_000
 _ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,99}", re.ASCII)
 _TITLE_CHARS, _TEXT_CHARS = 200, 4_000
 
 
 @dataclass(frozen=True, slots=True)
 class NoticeWanted:
-    """A notice. Of kind ``version``: to the owners whose keys called *version* of *api* in the last *days* days, with
-    its dates. Of kind ``policy``: to every owner with a key of *api* (empty: of any) that has not ended."""
+    """A notice.
+
+    Of kind ``version``: to the owners whose keys called *version* of *api* today or on the *days* days before, with its
+    dates. Of kind ``policy``: to every owner with a key of *api* (empty: of any) that has not ended.
+    """
 
     kind: str
     api: str = ""
@@ -48,6 +50,7 @@ class Recipient:
     """Of a version: which called it; else which have not ended."""
     calls: int
     last_at: float | None
+    """Of a version: when the last day (UTC) begins on which it was called."""
     channels: int
     """How many ways there are to it, besides the inbox."""
 
@@ -80,7 +83,7 @@ class Notice:
 def preview(reader: Reader, wanted: NoticeWanted) -> NoticePreview:
     """What would be sent now, and to whom, in the order of their ids.
 
-    Raises ``notice_wrong``, ``api_unknown``, ``version_not_registered``. It reads the readings of these days.
+    Raises ``notice_wrong``, ``api_unknown``, ``version_not_registered``. It reads the roll-ups of these days.
     """
     title, text = _words(reader, wanted)
     found = _recipients(reader, wanted)
@@ -113,7 +116,7 @@ def send(tx: Tx, wanted: NoticeWanted, *, notice: str = "") -> Notice:
         version=wanted.version,
         title=found.title,
         text=found.text,
-        since=tx.now - wanted.days * 86_400,
+        since=tx.now - wanted.days * DAY_S,
         recipients=found.count,
         sent_at=tx.now,
         sent_by=str(tx.actor),
@@ -186,20 +189,9 @@ def _recipients(reader: Reader, wanted: NoticeWanted) -> list[Recipient]:
     if wanted.kind == "policy":
         held = _rows.holders(reader.connection, wanted.api)
         return [Recipient(row.owner, row.keys, 0, None, ways.get(row.owner, 0)) for row in held]
-    since = reader.now - wanted.days * 86_400
-    called = defaultdict[str, list[usage.VersionCaller]](list)
-    for each in usage.callers_of(reader, wanted.api, wanted.version, since=since, limit=_CALLERS):
-        called[each.owner].append(each)
-    return [
-        Recipient(
-            owner,
-            len(keys),
-            sum(each.admitted + each.refused for each in keys),
-            max(each.last_at for each in keys),
-            ways.get(owner, 0),
-        )
-        for owner, keys in sorted(called.items())
-    ]
+    since = (int(reader.now // DAY_S) - wanted.days) * DAY_S
+    called = _rows.callers(reader.connection, wanted.api, wanted.version, since=since)
+    return [Recipient(row.owner, row.keys, row.calls, float(row.last_day), ways.get(row.owner, 0)) for row in called]
 
 
 def _view(row: Any) -> Notice:

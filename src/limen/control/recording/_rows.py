@@ -12,11 +12,13 @@ from sqlalchemy import (
     Connection,
     Double,
     Row,
+    Select,
     Table,
     bindparam,
     case,
     delete,
     exists,
+    func,
     select,
     tuple_,
     update,
@@ -206,7 +208,9 @@ AGEING = (
 )
 """What goes with the readings, the minutes, the hours and the days of an API."""
 
-_OF_KEYS = (readings, usage_addresses, disregards, usage_minutes, usage_hours, usage_times, usage_days)
+_BY_API = (usage_minutes, usage_hours, usage_times, usage_days)
+_AT_ONCE = 500
+_OF_KEYS = (readings, usage_addresses, disregards, *_BY_API)
 
 
 def drop_old(connection: Connection, table: Table, api: str, before: int, limit: int) -> int:
@@ -224,12 +228,30 @@ def _older(table: Table, before: int) -> ColumnElement[bool]:
     return table.c.hour < before // 3_600 if "hour" in table.c else table.c.at < before
 
 
+def _erased(*wanted: Any) -> Select[Any]:
+    """Of the keys of erased owners."""
+    held = select(*wanted).select_from(keys).join(owners, owners.c.owner == keys.c.owner)
+    return held.where(owners.c.erased_at.is_not(None))
+
+
+def erased_use(connection: Connection) -> float | None:
+    """When a key of an erased owner was used last; None: no such was ever used."""
+    found: float | None = connection.execute(_erased(func.max(keys.c.last_used_at))).scalar()
+    return found
+
+
 def drop_erased(connection: Connection, limit: int) -> int:
-    """At most *limit* rows of each kind that are of the keys of erased owners are gone; the most of one kind."""
-    erased = select(keys.c.locator).join(owners, owners.c.owner == keys.c.owner).where(owners.c.erased_at.is_not(None))
-    if connection.execute(erased.limit(1)).first() is None:
-        return 0
-    return max(_drop(connection, table, table.c.locator.in_(erased), limit) for table in _OF_KEYS)
+    """At most *limit* rows of each kind, by 500 keys, that are of erased owners are gone; the most of one kind."""
+    erased, most = connection.execute(_erased(keys.c.api, keys.c.locator)).all(), 0
+    for start in range(0, len(erased), _AT_ONCE):
+        held = [tuple(row) for row in erased[start : start + _AT_ONCE]]
+        for table in _OF_KEYS:  # by what each is found by
+            if table in _BY_API:
+                gone = tuple_(table.c.api, table.c.locator).in_(held)
+            else:
+                gone = table.c.locator.in_([locator for _, locator in held])
+            most = max(most, _drop(connection, table, gone, limit))
+    return most
 
 
 def _drop(connection: Connection, table: Table, which: ColumnElement[bool], limit: int) -> int:

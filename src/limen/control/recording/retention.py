@@ -34,10 +34,12 @@ def purge(tx: Tx, limit: int = 5_000) -> bool:
 
 
 def whole_since(reader: Reader) -> float:
-    """From which moment on (Unix seconds, the beginning of a day) no API's readings have gone by their age."""
+    """From which moment on (Unix seconds, the beginning of a day) no readings have gone: by age, or with an owner."""
     spans = [retention.readings_s for retention in _kept(reader).values()]
     shortest = min((span for span in spans if span is not None), default=None)
-    return 0.0 if shortest is None else float(_cutoff(reader.now, shortest) + DAY_S)
+    by_age = 0 if shortest is None else _cutoff(reader.now, shortest) + DAY_S
+    used_at = _rows.erased_use(reader.connection)
+    return float(by_age if used_at is None else max(by_age, _cutoff(used_at, 0) + DAY_S))
 
 
 def _kept(reader: Reader) -> dict[str, Retention]:

@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 
 from limen.core.rollup import WHOLE
-from limen.core.verdict import OK
+from limen.core.verdict import OK, SHADOWED
 from limen.db.tables import (
     keys,
     readings,
@@ -262,5 +262,6 @@ def took(connection: Connection, apis: Collection[str], since: int) -> Sequence[
 def strangers(connection: Connection, apis: Collection[str], since: int) -> Sequence[Any]:
     """Refusals without a known key by API and code, since the Unix second *since*."""
     which = (refusals.c.api, refusals.c.code)
-    statement = select(*which, _sum(refusals.c.count)).where(refusals.c.minute >= since // 60)
+    refused = (refusals.c.minute >= since // 60) & (refusals.c.code != SHADOWED)  # these were not refused
+    statement = select(*which, _sum(refusals.c.count)).where(refused)
     return connection.execute(statement.where(refusals.c.api.in_(apis)).group_by(*which).order_by(*which)).all()
