@@ -95,7 +95,7 @@ def test_without_the_database_keys_hold_for_a_lease_and_then_nothing_is_admitted
             heard = asker.stop()
             backs.append(judge(heard, (going, gone), (returning, back)))
         print(f"admitted again {', '.join(f'{each:.2f}' for each in backs)} s after the database was back")
-        assert min(backs) < BACK_S
+        assert sorted(backs)[1] < BACK_S, "twice of three times: another process may have had the machine"
     finally:
         made.close()
 
