@@ -113,6 +113,20 @@ def test_an_outcome_that_no_reading_follows_goes_after_a_day(desk: Desk, creator
     assert desk.rows("select count(*) from outcomes") == [(0,)]
 
 
+@pytest.mark.req("R264")
+def test_an_outcome_that_is_told_days_later_is_recorded_all_the_same(desk: Desk, creator: App) -> None:
+    """As from a log that was put away."""
+    began = desk.now
+    Journal(desk).drained(_decided(1, began), _decided(2, began))
+    desk.now += 3 * DAY_S
+    Journal(desk, 8).drained(Outcome(7, 1, 204, desk.now), Outcome(7, 2, 404, desk.now, 1_000))
+    desk.act(recording.settle)
+    assert desk.rows("select status, took_us from readings order by number") == [(204, None), (404, 1_000)]
+    assert desk.rows("select s2, s4 from usage_days where length(locator) = 0") == [(1, 1)]
+    assert desk.rows("select count(*) from outcomes") == [(0,)]
+    assert desk.ask(recording.wrong, int(began // DAY_S)) == 0
+
+
 def test_the_worker_settles_what_came_early(desk: Desk, creator: App) -> None:
     early, late = Journal(desk, 8), Journal(desk, 7)
     early.drained(Outcome(7, 1, 503, desk.now, 1_000))

@@ -45,7 +45,10 @@ Told = tuple[Any, ...]
 """What the API answered: incarnation and number of the reading, status, Unix seconds, microseconds or None."""
 
 LATEST_S, EARLIEST_S = 86_400, 3_600
-"""How long after a decision its outcome may be told; and before it, where two hosts' clocks differ."""
+"""How long after a decision its outcome is told as a rule; and before it, where two hosts' clocks differ.
+
+Readings of so long are looked at when it is drained. What is told later, as from an old log, is kept, and settled.
+"""
 
 
 def mark(connection: Connection, segment: str) -> int:
@@ -81,22 +84,26 @@ _TOLD_SQLITE = """select json_extract(value, '$[0]') as incarnation, json_extrac
     from json_each(?)"""
 _TOLD_POSTGRESQL = """select * from unnest(%s::bigint[], %s::bigint[], %s::integer[], %s::double precision[],
     %s::bigint[]) as each(incarnation, number, status, at, took_us)"""
-_ANSWER = f"""update readings set status = told.status, took_us = told.took_us from ({{told}}) as told
+_ANSWER = """update readings set status = told.status, took_us = told.took_us from ({told}) as told
     where readings.incarnation = told.incarnation and readings.number = told.number and readings.status is null
-    and readings.at between told.at - {LATEST_S} and told.at + {EARLIEST_S}
-    returning readings.incarnation, readings.number, readings.api, readings.locator, readings.at, readings.operation,
-    readings.version, readings.code, readings.status, readings.took_us"""  # noqa: S608 - numbers of our own
+    {near} returning readings.incarnation, readings.number, readings.api, readings.locator, readings.at,
+    readings.operation, readings.version, readings.code, readings.status, readings.took_us"""
+_NEAR = f"and readings.at between told.at - {LATEST_S} and told.at + {EARLIEST_S}"
 
 
-def answer(connection: Connection, told: Sequence[Told]) -> Sequence[Row[Any]]:
-    """The readings that *told* is of, and that had no status, have one; which these are. None is told of twice."""
+def answer(connection: Connection, told: Sequence[Told], *, near: bool = True) -> Sequence[Row[Any]]:
+    """The readings that *told* is of, and that had no status, have one; which these are. None is told of twice.
+
+    *near*: readings of about the time at which it was told; else of whatever time, in every partition.
+    """
     if not told:
         return []
+    which = _NEAR if near else ""
     if connection.dialect.name == "sqlite":
-        statement, arguments = _ANSWER.format(told=_TOLD_SQLITE), (json.dumps(told),)
+        statement, arguments = _ANSWER.format(told=_TOLD_SQLITE, near=which), (json.dumps(told),)
         return connection.exec_driver_sql(statement, arguments).all()
     columns = tuple(list(values) for values in zip(*told, strict=True))
-    return connection.exec_driver_sql(_ANSWER.format(told=_TOLD_POSTGRESQL), columns).all()
+    return connection.exec_driver_sql(_ANSWER.format(told=_TOLD_POSTGRESQL, near=which), columns).all()
 
 
 def keep_early(connection: Connection, told: Sequence[Told]) -> None:
@@ -115,8 +122,7 @@ def early(connection: Connection, after: tuple[int, int], limit: int) -> list[To
 def drop_early(connection: Connection, places: Collection[tuple[int, int]], *, before: float) -> None:
     """The outcomes at *places* (incarnation, number) are gone where they have readings, or are older than *before*."""
     same = (readings.c.incarnation == outcomes.c.incarnation) & (readings.c.number == outcomes.c.number)
-    near = readings.c.at.between(outcomes.c.at - LATEST_S, outcomes.c.at + EARLIEST_S)
-    useless = exists().where(same & near) | (outcomes.c.at < before)
+    useless = exists().where(same) | (outcomes.c.at < before)
     which = (outcomes.c.incarnation == bindparam("of")) & (outcomes.c.number == bindparam("one"))
     connection.execute(delete(outcomes).where(which, useless), [{"of": of, "one": one} for of, one in sorted(places)])
 

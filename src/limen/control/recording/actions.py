@@ -95,7 +95,7 @@ def waiting(reader: Reader, after: tuple[int, int] = (-1, -1)) -> bool:
 
 
 def settle(tx: Tx, after: tuple[int, int] = (-1, -1), limit: int = 5_000) -> tuple[int, int] | None:
-    """What was answered before its reading was recorded is in the reading, if that is there by now.
+    """What was answered before its reading was recorded, or told of long after, is in the reading, if that is there.
 
     Of at most *limit* outcomes, from behind *after* on; the place of the last, or None where there are no more. What
     has found no reading within a day never will, and goes.
@@ -104,7 +104,7 @@ def settle(tx: Tx, after: tuple[int, int] = (-1, -1), limit: int = 5_000) -> tup
     if not told:
         return None
     sums = Sums()
-    for row in _rows.answer(tx.connection, told):
+    for row in _rows.answer(tx.connection, told, near=False):
         sums.answered(rollups.which_of(row), row.status, row.took_us)
     _rows.drop_early(tx.connection, [each[:2] for each in told], before=tx.now - _rows.LATEST_S)
     rollups.add(tx.connection, sums)
