@@ -102,8 +102,7 @@ def _smtp_url(value: str) -> str:
         raise ValueError
     if parts.path.strip("/") or parts.fragment or parts.query not in ("", "starttls", "plain"):
         raise ValueError
-    near = parts.hostname == "localhost" or (parts.hostname or "").startswith("127.") or parts.hostname == "::1"
-    if parts.query == "plain" and not near:
+    if parts.query == "plain" and parts.hostname != "localhost" and not ip_address(parts.hostname or "").is_loopback:
         raise ValueError
     return value
 
@@ -117,9 +116,15 @@ def _from(value: str) -> str:
 
 
 def _public_url(value: str) -> str:
-    """Where the public listener is reached from outside, without a slash at its end."""
+    """An address to which a path is added, without a slash at its end."""
     parts = urlsplit(value)
-    if value and (parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment):
+    if value and (
+        parts.scheme not in ("http", "https")
+        or not parts.hostname
+        or parts.query
+        or parts.fragment
+        or "@" in parts.netloc
+    ):
         raise ValueError
     return value.rstrip("/")
 
@@ -255,6 +260,12 @@ class Settings:
         _flag,
         "on or off",
         "Whether the public listener answers /metrics too; the gate's own door always does.",
+    )
+    otlp_endpoint: str = _setting(
+        "", _public_url, "https://HOST:4318", "The OpenTelemetry collector that is told our numbers. Default: none is."
+    )
+    otlp_headers_file: Path | None = _setting(
+        None, _path, "a file, 'NAME: VALUE' a line", "What is sent to it along with them, as a token."
     )
     limits_gone: str = _setting(
         "deny",

@@ -29,6 +29,7 @@ CHECKS = [
     "journal",
     "worker",
     "audit",
+    "delivery",
     "disk",
     "clock",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import json
 import os
@@ -243,7 +244,50 @@ def test_an_access_log_tells_how_it_ended_and_read_twice_it_counts_once(limen, k
 def test_a_log_of_which_nothing_is_understood_ends_with_1(limen) -> None:
     shown = limen("usage", "ingest", "-", input="one\ntwo\n", expect=1)
     assert "no line of nginx" in shown.stdout
-    assert limen("usage", "ingest", "nowhere.log", expect=3).stderr
+
+
+def test_what_is_no_log_that_can_be_read_is_a_wrong_call(limen) -> None:
+    assert "nowhere.log is not there" in limen("usage", "ingest", "nowhere.log", expect=2).stderr
+    Path("logs").mkdir()
+    problem = limen.problem("usage", "ingest", "logs", expect=2)
+    assert (problem["code"], "logs is a folder" in problem["detail"]) == ("usage", True)
+    assert _told(limen) == 0
+
+
+def test_a_log_with_nothing_in_it_tells_nothing(limen) -> None:
+    Path("access.log").write_text("")
+    found = limen.json("usage", "ingest", "access.log")
+    assert (found["lines"], found["outcomes"], found["not_understood"]) == (0, 0, {})
+    assert limen.json("usage", "ingest", "-", input="")["lines"] == 0
+
+
+def test_a_log_is_read_as_it_is_packed_and_from_where_it_comes(limen) -> None:
+    lines = _log(*((number, 200) for number in range(1, 101))).encode()
+    Path("access.log.1.gz").write_bytes(gzip.compress(lines))
+    assert limen.json("usage", "ingest", "access.log.1.gz")["outcomes"] == 100
+    assert limen.json("usage", "ingest", "-", input=lines)["outcomes"] == 100
+    os.mkfifo("pipe")
+    process = start("usage", "ingest", "pipe", "--json")
+    Path("pipe").write_bytes(lines)
+    assert json.loads(process.communicate(timeout=60)[0])["outcomes"] == 100
+    problem = limen.problem("usage", "ingest", "access.log.1.gz", "--follow", expect=2)
+    assert "packed" in problem["detail"]
+
+
+@pytest.mark.parametrize("damage", [lambda packed: packed[:-20], lambda packed: packed[:15] + b"x" * len(packed)])
+def test_a_packed_log_that_is_damaged_says_so(limen, damage: Callable[[bytes], bytes]) -> None:
+    lines = _log(*((number, 200) for number in range(1, 20_001))).encode()
+    Path("access.log.gz").write_bytes(damage(gzip.compress(lines)))
+    problem = limen.problem("usage", "ingest", "access.log.gz", expect=2)
+    assert (problem["code"], "no whole gzip file" in problem["detail"]) == ("usage", True)
+
+
+def test_lines_that_break_off_or_are_no_text_hold_up_no_others(limen) -> None:
+    whole = _log((3, 200), (4, 500)).encode()
+    Path("access.log").write_bytes(whole[:70] + b"\n\xff\xfe\x00\n\n" + whole + b'{"status": 200\n' + whole[:-20])
+    found = limen.json("usage", "ingest", "access.log")
+    assert (found["lines"], found["outcomes"]) == (8, 3)
+    assert sum(each["count"] for each in found["not_understood"].values()) == 5
 
 
 def test_a_log_longer_than_the_journal_is_drained_on_the_way(limen, monkeypatch: pytest.MonkeyPatch) -> None:

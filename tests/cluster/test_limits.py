@@ -10,8 +10,11 @@ import pytest
 from limen.control import owners
 from limen.core.limits import Limits, read_limits
 from limen.core.problems import ProblemError
+from limen.db.leases import Node
+from limen.drain import measured
 from limen.settings import read_settings
 from tests.cluster.conftest import API, Cluster, Process
+from tests.faults.processes import wait_until
 from tools.servers.valkey import Valkey
 
 BOTH = "20 per 60 s, 30 per 1 h"
@@ -64,6 +67,16 @@ def test_a_process_that_ends_in_order_and_its_successor_go_on_with_the_windows(c
     assert _codes(cluster.start(1), key.text, 4) == ["ok"] * 2 + ["limit_exceeded"] * 2
 
 
+def _by_outage(cluster: Cluster) -> list[Node]:
+    return sorted(cluster.nodes(), key=lambda node: node.outages)
+
+
+def _told(cluster: Cluster) -> dict[str, float]:
+    """What ``/metrics`` says of processes and of what counts."""
+    names = ("limen_nodes", "limen_nodes_without_counts", "limen_count_outages")
+    return {each.name: each.points[0].value for each in measured(cluster.app).families if each.name in names}
+
+
 @pytest.mark.check("C058")
 @pytest.mark.parametrize(
     ("gone", "codes"), [("deny", ["unavailable"] * 12), ("share", ["ok"] * 10 + ["limit_exceeded"] * 2)]
@@ -78,7 +91,12 @@ def test_while_what_counts_is_gone_nobody_is_admitted_or_each_process_admits_its
     time.sleep(1.0)  # each has heard how many there are
     server.stop()
     assert [processes[0].code(key.text) for _ in range(12)] == codes
+    wait_until(lambda: [node.outage_at is not None for node in _by_outage(cluster)] == [False, True], "it to be told")
+    assert [node.outages for node in _by_outage(cluster)] == [0, 1]
+    assert _told(cluster) == {"limen_nodes": 2, "limen_nodes_without_counts": 1, "limen_count_outages": 1}
     server.start()
+    wait_until(lambda: _told(cluster)["limen_nodes_without_counts"] == 0, "it to be told that it answers, unasked")
+    assert _told(cluster)["limen_count_outages"] == 1
     time.sleep(2.0)
     found = processes[1].code(key.text)
     assert found == "limit_exceeded", "it comes back empty: its windows count as full for a minute"

@@ -47,6 +47,7 @@ def nginx(
         ({"DownstreamStatus": 429, "Duration": 1_000, "downstream_Limen-Reading": READING}, (429, 1)),
         ({"limen_reading": READING, "status": 201, "duration_ms": 3}, (201, 3_000)),
         ({"limen_reading": READING, "status": "201", "duration_ms": "x"}, (201, None)),
+        ({"limen_reading": READING, "status": 0, "duration_ms": 404}, (499, 404_000)),
     ],
 )
 def test_each_proxy_says_which_reading_was_answered_with_what(line: Any, expected: tuple[int, int | None]) -> None:

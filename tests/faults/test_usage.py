@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -17,9 +18,11 @@ from limen.core.rollup import DAY_S, GRAINS
 from limen.drain import CHORES, Rota
 from tests.db import dump
 from tests.faults import busy
+from tests.faults.agreement import shown_alike
 from tests.faults.conftest import Install
 from tests.faults.installation import Installation
-from tests.faults.processes import wait_until
+from tests.faults.processes import ANSWER_S, environment, wait_until
+from tests.faults.recorders import WHILE_DRAINING, pages_overlap, rebuilt_on_top, whole_spans_alone
 
 both = pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 
@@ -61,6 +64,15 @@ class Deciders:
         """A worker."""
         line = [sys.executable, "-m", "limen", "worker", "--json"]
         return subprocess.Popen(line, env=self._environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def decide(self) -> None:
+        """Until all decisions are made, and nobody drains."""
+        running = [self.start(file) for file in self.files]
+        try:
+            assert [process.wait(ANSWER_S) for process in running] == [0] * len(running)
+        finally:
+            for process in running:
+                process.kill()
 
     def run(self, kills: int) -> None:
         """Until all decisions are made; *kills*: of each process, at random moments."""
@@ -109,8 +121,8 @@ def _sums(installation: Installation, table: str, which: str) -> list[int]:
     return list(found[0])
 
 
-def agree(installation: Installation, deciders: Deciders) -> None:
-    """Everything that tells how many there were tells the same."""
+def rolled_up(installation: Installation, deciders: Deciders) -> list[int]:
+    """The readings are those that were counted, and so are the roll-ups: admitted, refused, and answered by class."""
     counted = deciders.counts()[:5]
     recorded = _rows(
         installation,
@@ -122,17 +134,28 @@ def agree(installation: Installation, deciders: Deciders) -> None:
     for grain in GRAINS:
         for which in ("length(locator) = 0", "length(locator) > 0"):
             assert _sums(installation, f"usage_{grain}s", which) == list(recorded), (grain, which)
-    times = dump.rows(
-        dump.place_of(installation.app), "select cast(sum(calls) as bigint) from usage_times where length(locator) = 0"
-    )
+    times = _rows(installation, "select cast(sum(calls) as bigint) from usage_times where length(locator) = 0")
     assert times[0][0] == sum(recorded[2:])
+    return list(recorded)
+
+
+def made_anew(installation: Installation) -> None:
+    """Roll-ups that are made anew from the readings are what they were."""
     before = _rows(installation, "select * from usage_hours order by 1, 2, 3, 4, 5, 6")
-    days = _rows(installation, "select distinct at from usage_days")
-    for (day,) in days:
+    for (day,) in _rows(installation, "select distinct at from usage_days"):
         installation.app.act(recording.rebuild, int(day) // DAY_S)
     assert _rows(installation, "select * from usage_hours order by 1, 2, 3, 4, 5, 6") == before
-    assert deciders.kills
-    print(f"{sum(recorded[:2])} decisions, {sum(recorded[2:])} answers, {deciders.kills} kills: all agree")
+
+
+def agree(installation: Installation, deciders: Deciders) -> None:
+    """Everything that tells how many there were tells the same."""
+    recorded = rolled_up(installation, deciders)
+    made_anew(installation)
+    asked = shown_alike(installation, "u1")
+    print(
+        f"{sum(recorded[:2])} decisions, {sum(recorded[2:])} answers, {deciders.kills} kills: all agree,"
+        f" and so do {asked} answers about them"
+    )
 
 
 @both
@@ -145,6 +168,7 @@ def test_recorded_equals_counted_equals_shown(install: Install, tmp_path: Path, 
     deciders.run(kills=10)
     _drained(installation)
     agree(installation, deciders)
+    assert deciders.kills
 
 
 @both
@@ -155,3 +179,48 @@ def test_recorded_equals_counted_equals_shown_over_a_million(install: Install, t
     deciders.run(kills=120)
     _drained(installation)
     agree(installation, deciders)
+    assert deciders.kills
+
+
+# -- what compares them catches who does not -----------------------------------------------------------------------
+
+
+def _killed_while_draining(install: Install, folder: Path, build: str) -> tuple[Installation, Deciders]:
+    """3,000 decisions, drained by *build* until it was killed at that, and then by the product."""
+    installation = install()
+    deciders = Deciders(installation, folder, 3_000, 6023)
+    deciders.decide()
+    line = [sys.executable, "-m", "tests.faults.recorders", build]
+    drained = subprocess.run(line, env=environment(installation.environment), timeout=ANSWER_S, check=False)
+    assert drained.returncode == -signal.SIGKILL
+    _drained(installation)
+    return installation, deciders
+
+
+@pytest.mark.sqlite
+@pytest.mark.req("R71")
+@pytest.mark.check("C064")
+@pytest.mark.parametrize("build", WHILE_DRAINING)
+def test_who_records_otherwise_is_caught(install: Install, tmp_path: Path, build: str) -> None:
+    installation, deciders = _killed_while_draining(install, tmp_path, build)
+    if build == "sound":
+        rolled_up(installation, deciders)
+        return
+    with pytest.raises(AssertionError):
+        rolled_up(installation, deciders)
+
+
+def _shown_to_owner(installation: Installation) -> None:
+    shown_alike(installation, "u1")
+
+
+@pytest.mark.sqlite
+@pytest.mark.req("R260")
+def test_who_shows_otherwise_is_caught(install: Install, tmp_path: Path) -> None:
+    installation, deciders = _killed_while_draining(install, tmp_path, "sound")
+    agree(installation, deciders)
+    for build in (whole_spans_alone, pages_overlap, rebuilt_on_top):
+        with pytest.MonkeyPatch.context() as patch:
+            build(patch)
+            with pytest.raises(AssertionError):
+                (made_anew if build is rebuilt_on_top else _shown_to_owner)(installation)

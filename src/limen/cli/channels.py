@@ -23,7 +23,7 @@ Events = Annotated[
     list[str] | None,
     typer.Option("--event", metavar="EVENT", help="An event's name, or 'key.*', or '*'; may be repeated."),
 ]
-COLUMNS = ("channel", "owner", "kind", "address", "api", "events", "state", "failures")
+COLUMNS = ("channel", "owner", "kind", "address", "api", "state", "tried_7d", "arrived_7d", "last_failed_at")
 
 
 @app.command(

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import sys
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic, sleep
-from typing import IO, Annotated
+from typing import IO, Annotated, cast
 
 import typer
 
@@ -29,6 +31,7 @@ EVERY_S = 0.2
 FOLDER = "outcomes"
 """The journal's folder beside those of the APIs: the status of any reading may stand in it."""
 
+_PACKED = b"\x1f\x8b"
 _ROOM_S = 30.0
 _TOLD_EVERY = 1_000
 
@@ -68,8 +71,27 @@ class Ingested:
         return found
 
 
+def _found(log: Path) -> Path:
+    """*log*, which can be read. Raises a usage error that says what is there instead."""
+    if str(log) == "-":
+        return log
+    what = "is not there" if not log.exists() else "is a folder" if log.is_dir() else ""
+    if not what and not os.access(log, os.R_OK):
+        what = "may not be read by this user"
+    if what:
+        raise typer.BadParameter(f"{log} {what}. Name a proxy's access log, or '-' for standard input.")
+    return log
+
+
 def ingest(
-    log: Annotated[Path, typer.Argument(metavar="ACCESS_LOG", help="A proxy's access log; '-': standard input.")],
+    log: Annotated[
+        Path,
+        typer.Argument(
+            metavar="ACCESS_LOG",
+            callback=_found,
+            help="A proxy's access log, as it is or packed by gzip; '-': standard input.",
+        ),
+    ],
     *,
     follow: Annotated[bool, typer.Option("--follow", help="Go on as the log is written, until interrupted.")] = False,
     as_json: AsJson = False,
@@ -77,7 +99,7 @@ def ingest(
     """The status of each answer, from an access log of nginx, Caddy, Traefik or Envoy, into the journal.
 
     Each line names its reading: see 'Put it behind a proxy'. Read twice, it counts once. Exit code 1 where nothing in
-    the log was understood.
+    the log was understood, 2 where there is no log that can be read.
     """
     ingested = Ingested()
     with opened() as limen, _journal(limen) as journal, bar("reading") as tell:
@@ -141,8 +163,18 @@ def _lines(log: Path, *, follow: bool, tell: Callable[[int, int], None]) -> Iter
     if str(log) == "-":
         yield from _bounded(sys.stdin.buffer)
         return
+    if not log.is_file():  # a pipe: what was read is gone, and it has no size
+        with log.open("rb") as pipe:
+            yield from _bounded(pipe)
+        return
     file: IO[bytes] = log.open("rb")
     try:
+        if file.read(len(_PACKED)) == _PACKED:
+            if follow:
+                raise typer.BadParameter(f"{log} is packed, so nothing is added to it.", param_hint="--follow")
+            yield from _unpacked(log)
+            return
+        file.seek(0)
         size = os.fstat(file.fileno()).st_size
         part = ""
         while True:
@@ -161,6 +193,23 @@ def _lines(log: Path, *, follow: bool, tell: Callable[[int, int], None]) -> Iter
             yield part
     finally:
         file.close()
+
+
+def _unpacked(log: Path) -> Iterator[str]:
+    """The lines of a log that was put away packed. Raises a usage error where it breaks off or is damaged."""
+    with gzip.open(log) as file:
+        lines = _bounded(cast("IO[bytes]", file))
+        while True:
+            try:
+                line = next(lines, None)
+            except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+                raise typer.BadParameter(
+                    f"{log} is no whole gzip file: {error}. What could be read of it is recorded.",
+                    param_hint="ACCESS_LOG",
+                ) from error
+            if line is None:
+                return
+            yield line
 
 
 def _bounded(file: IO[bytes]) -> Iterator[str]:

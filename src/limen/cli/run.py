@@ -17,7 +17,7 @@ from limen.cli.door import opened
 from limen.cli.options import AsJson
 from limen.core.problems import ProblemError
 from limen.deliver import Sender, send_due
-from limen.drain import Drainer, work
+from limen.drain import Drainer, Unpushed, work
 from limen.settings import read_settings
 
 _LOOK_S = 0.5
@@ -64,8 +64,10 @@ def worker(
     with opened() as app:
         if once:
             done = work(app)
-            for error in done.failures.values():
-                raise error
+            for name, error in done.failures.items():
+                if not isinstance(error, Unpushed):
+                    raise error
+                typer.echo(show.printable(f"warning: {name}: {error}"), err=True)  # nothing else waits for a collector
             count, sent = done.drained, send_due(app)
             if as_json:
                 show.json_out({"drained": count, "sent": sent})

@@ -19,6 +19,8 @@ MOST_CHARS = 65_536
 _NGINX_STATUS = re.compile(r'" (\d{3}) (?:\d+|-) "')  # what a caller sent has no quotes: nginx writes them as \x22
 _NGINX_END = re.compile(r'"([^"]*)" ([0-9., :-]*)$')
 _ABSENT = ("", "-")
+_NO_ANSWER, _GONE = 0, 499
+"""What Envoy writes for a caller who had gone before there was an answer, and what the others write for it."""
 
 
 class Answered(NamedTuple):
@@ -97,6 +99,7 @@ def _answered(reading: Any, status: Any, took: Any, micros: float) -> Answered |
         number = int(status)
     except (ValueError, TypeError):
         raise Unclear("no status") from None
+    number = _GONE if number == _NO_ANSWER else number
     if not 100 <= number <= 599:
         raise Unclear("no status of 100 to 599")
     return Answered(*place, number, _micros(took, micros))

@@ -60,7 +60,7 @@ def _put(connection: Connection, into: Table, rows: Sequence[tuple[Any, ...]], c
     names = ", ".join(column.name for column in into.columns)
     if connection.dialect.name == "sqlite":
         marks = ", ".join("?" * len(into.columns))
-        statement = f"insert into {into.name} ({names}) values ({marks}) {conflict}"  # noqa: S608
+        statement = f"insert into {into.name} ({names}) values ({marks}) {conflict}"  # noqa: S608 - our own names
         connection.exec_driver_sql(statement, list(rows))
         return
     binary = [place for place, column in enumerate(into.columns) if isinstance(column.type, LargeBinary)]
@@ -70,7 +70,7 @@ def _put(connection: Connection, into: Table, rows: Sequence[tuple[Any, ...]], c
     ]
     read = ", ".join(_read(place, column.type) for place, column in enumerate(into.columns))
     statement = (
-        f"insert into {into.name} ({names}) select {read} from jsonb_array_elements(%s::jsonb) as each {conflict}"  # noqa: S608
+        f"insert into {into.name} ({names}) select {read} from jsonb_array_elements(%s::jsonb) as each {conflict}"  # noqa: S608 - as above
     )
     connection.exec_driver_sql(statement, (json.dumps(written),))
 

@@ -10,11 +10,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, case, func, or_, select
 
 from limen.db.engine import is_server, open_engine, store_errors
-from limen.db.tables import audit
+from limen.db.tables import audit, channels, deliveries
 
 _MISTAKES = 5
 _ANSWER_S = 5.0
@@ -76,6 +77,44 @@ def server_state(connection: Connection) -> ServerState:
 def newest_moment(connection: Connection) -> float | None:
     """When the last change was made, by the clock of then (Unix seconds)."""
     return connection.execute(select(func.max(audit.c.at))).scalar()
+
+
+@dataclass(frozen=True, slots=True)
+class PostState:
+    """How deliveries go. Of channels: those that were not removed."""
+
+    channels: int
+    failing: int
+    """To how many nothing has arrived, for as long as was asked, of what was sent."""
+    given_up: int
+    """How many were disabled lately, because nothing arrived there."""
+    staffs: int
+    """How many of staff's fail, or are disabled because nothing arrived."""
+    dead: int
+    """Deliveries that were given up lately, and not tried again."""
+    late: dict[str, int]
+    """By kind of channel: deliveries that were to be tried long ago, and that nobody is at."""
+
+
+def post_state(connection: Connection, *, now: float, lately_s: float, late_s: float) -> PostState:
+    """How deliveries go. What is late, or fails, is so for *late_s*; lately is within *lately_s*. Three reads."""
+    gave_up = channels.c.disabled_why.in_(("gone", "failures"))
+    failing = channels.c.disabled_at.is_(None) & (channels.c.failing_since <= now - late_s)
+    lately = gave_up & (channels.c.disabled_at > now - lately_s)
+
+    def counted(which: Any) -> Any:
+        return func.count(case((which, 1)))
+
+    staffs = (channels.c.owner == "") & or_(failing, gave_up)
+    statement = select(func.count(), counted(failing), counted(lately), counted(staffs))
+    row = connection.execute(statement.where(channels.c.removed_at.is_(None))).one()
+    given_up = select(func.count()).where(deliveries.c.state == "dead", deliveries.c.settled_at > now - lately_s)
+    free = or_(deliveries.c.leased_until.is_(None), deliveries.c.leased_until <= now)
+    late = select(channels.c.kind, func.count()).join(channels, channels.c.channel == deliveries.c.channel)
+    late = late.where(deliveries.c.state == "due", deliveries.c.due_at <= now - late_s, free)
+    waiting = connection.execute(late.group_by(channels.c.kind)).all()
+    dead = connection.execute(given_up).scalar_one()
+    return PostState(row[0], row[1], row[2], row[3], dead, dict(waiting))
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from limen.deliver.templates import as_html, as_text
 from limen.settings import Settings
 
 TIMEOUT_S = 15.0
+_TAKEN = 250
 _POLICY = SMTP.clone(max_line_length=900)  # an address that is folded is none
 
 
@@ -35,6 +36,7 @@ class Mailer:
     user: str = ""
     password: str = field(default="", repr=False)
     context: ssl.SSLContext = field(default_factory=ssl.create_default_context)
+    timeout_s: float = TIMEOUT_S
 
     @classmethod
     def of(cls, settings: Settings) -> Mailer | None:
@@ -69,11 +71,20 @@ class Mailer:
             return Outcome(job.delivery, job.number, now, "mail")
         return Outcome(job.delivery, job.number, now, OK)
 
+    def require_taken(self) -> None:
+        """The server answers, takes our login and our sender; nothing is sent. Raises SMTPException, OSError."""
+        with self._connected() as server:
+            server.ehlo_or_helo_if_needed()
+            code, _ = server.mail(parseaddr(self.sender)[1])
+            if code != _TAKEN:
+                raise smtplib.SMTPSenderRefused(code, b"", self.sender)
+            server.rset()
+
     def _connected(self) -> smtplib.SMTP:
         if self.tls == "smtps":
-            server: smtplib.SMTP = smtplib.SMTP_SSL(self.host, self.port, timeout=TIMEOUT_S, context=self.context)
+            server: smtplib.SMTP = smtplib.SMTP_SSL(self.host, self.port, timeout=self.timeout_s, context=self.context)
         else:
-            server = smtplib.SMTP(self.host, self.port, timeout=TIMEOUT_S)
+            server = smtplib.SMTP(self.host, self.port, timeout=self.timeout_s)
         try:
             if self.tls == "starttls":
                 server.starttls(context=self.context)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from math import inf
+from threading import Thread
 from time import monotonic
 
 from limen.app import App
@@ -13,6 +14,7 @@ from limen.core.alerting import PACES
 from limen.core.people import Actor
 from limen.core.problems import StoreDown
 from limen.db import changes, partitions, windows
+from limen.drain.otlp import Pusher
 
 LINKS = 1_000
 """Links of the audit's chain in one transaction: 50 ms, for which other writers wait."""
@@ -33,6 +35,8 @@ class Chore:
     name: str
     every_s: float
     do: Callable[[App], object]
+    beside: bool = False
+    """Whether it waits for somebody else: it is done in a thread of its own then, and on every host."""
 
 
 def lay_chain(app: App) -> None:
@@ -120,33 +124,63 @@ CHORES = (
     Chore("nodes", 5.0, find_the_dead),
 )
 
+LAST_S = 2.0
+"""How long whoever ends waits for what is done beside."""
+
+
+def usual() -> tuple[Chore, ...]:
+    """The chores, and that which counts for itself how often it failed."""
+    return (*CHORES, Chore("metrics", 60.0, Pusher(), beside=True))
+
 
 @dataclass(slots=True)
 class Rota:
     """Whose turn it is, and what failed. One that fails stands in nobody's way, and has its turn again in time."""
 
-    chores: tuple[Chore, ...] = CHORES
+    chores: tuple[Chore, ...] = field(default_factory=usual)
     failures: dict[str, Exception] = field(default_factory=dict, init=False)
     """What failed when it was last tried, by its name."""
     _done_at: dict[str, float] = field(default_factory=dict, init=False)
+    _beside: dict[str, Thread] = field(default_factory=dict, init=False)
 
     def do(self, app: App) -> None:
         """Do the chores whose turn it is, unless another host is at it."""
         due = [chore for chore in self.chores if monotonic() - self._done_at.get(chore.name, -inf) >= chore.every_s]
-        if not due:
+        for chore in due:
+            if chore.beside:
+                self._begin(app, chore)
+        ours = [chore for chore in due if not chore.beside]
+        if not ours:
             return
         try:
             with app.store.alone() as alone:
                 if alone:
-                    self._do(app, due)
+                    for chore in ours:
+                        self._do(app, chore)
         except StoreDown as error:
-            self.failures |= {chore.name: error for chore in due}
+            self.failures |= {chore.name: error for chore in ours}
 
-    def _do(self, app: App, due: list[Chore]) -> None:
-        for chore in due:
-            try:
-                chore.do(app)
-                self.failures.pop(chore.name, None)
-            except Exception as error:  # whatever it is: the drain and the other chores go on
-                self.failures[chore.name] = error
+    def finish(self) -> None:
+        """Wait for what is done beside, 2 s at most."""
+        until = monotonic() + LAST_S
+        for thread in self._beside.values():
+            thread.join(max(0.0, until - monotonic()))
+
+    def _begin(self, app: App, chore: Chore) -> None:
+        before = self._beside.get(chore.name)
+        if before is not None and before.is_alive():
+            self.failures[chore.name] = TimeoutError("it is still at it since its last turn")
             self._done_at[chore.name] = monotonic()
+            return
+        thread = Thread(target=self._do, args=(app, chore), name=f"limen-{chore.name}", daemon=True)
+        self._beside[chore.name] = thread
+        self._done_at[chore.name] = monotonic()
+        thread.start()
+
+    def _do(self, app: App, chore: Chore) -> None:
+        try:
+            chore.do(app)
+            self.failures.pop(chore.name, None)
+        except Exception as error:  # whatever it is: the drain and the other chores go on
+            self.failures[chore.name] = error
+        self._done_at[chore.name] = monotonic()

@@ -50,7 +50,7 @@ def work(app: App, rota: Rota | None = None) -> Round:
     One at a time, over all processes: where another is at it, nothing is done here. While the store is down, no chore
     is tried: it would wait as long as the drain did, for the same.
     """
-    rota = rota or Rota()
+    once, rota = rota is None, rota or Rota()
     with _alone(app) as lock:
         if lock is None:
             return Round()
@@ -63,6 +63,8 @@ def work(app: App, rota: Rota | None = None) -> Round:
             failed["drain"] = error
         if not isinstance(failed.get("drain"), StoreDown):
             rota.do(app)
+        if once:
+            rota.finish()
         done = Round(drained, failed | rota.failures)
         _leave_word(lock, str(done))
         return done
@@ -113,6 +115,7 @@ class Drainer:
             except Exception as error:  # no round at all: the lock's file cannot be opened
                 done = Round(failures={"drain": error})
             self._tell(done)
+        rota.finish()
 
     def _tell(self, done: Round) -> None:
         """What failed is tried again every round; a fault of ours is told to the log, once."""

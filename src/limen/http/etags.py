@@ -12,7 +12,12 @@ from collections.abc import Sequence
 from hashlib import blake2b
 from typing import Any
 
-OBSERVED = frozenset({"last_used_at", "limited_at"})
+OBSERVED = frozenset(
+    {
+        *("last_used_at", "limited_at"),  # of a key
+        *("failures", "failing_at", "tried_7d", "arrived_7d", "last_arrived_at", "last_failed_at"),  # of a channel
+    }
+)
 """Members that nobody sets: they change by themselves."""
 
 _DIGEST_BYTES = 12

@@ -25,12 +25,15 @@ from limen.http.body import BodyTooLarge, read_body
 from limen.http.metrics import metrics
 from limen.http.outcomes import OutcomesBody, record
 from limen.http.verify import VerifyBody, verify
-from limen.http.wire import JSON, NO_STORE, lifespan, problem, reply
+from limen.http.wire import JSON, NO_STORE, as_forbidden, lifespan, problem, reply
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Header = tuple[bytes, bytes]
+
+_ADDRESS = "/gate/auth/"
+_FOR_NGINX = "/gate/auth-request/"
 
 _SAFE = (b"https", b"wss")
 MAX_PEERS = 1_024
@@ -59,9 +62,9 @@ class Door:
         default = app.settings.environment
         self._places: dict[str, tuple[GateHouse, bytes]] = {}
         for name, house in houses.items():
-            self._places[f"/gate/auth/{name}"] = (house, default.encode())
+            self._places[_ADDRESS + name] = (house, default.encode())
             for environment in house.gate.rules.environments:
-                self._places[f"/gate/auth/{name}/{environment.decode()}"] = (house, environment)
+                self._places[f"{_ADDRESS}{name}/{environment.decode()}"] = (house, environment)
         self._verify = msgspec.json.Decoder(VerifyBody)
         self._outcomes = msgspec.json.Decoder(OutcomesBody)
 
@@ -71,7 +74,11 @@ class Door:
             await lifespan(scope, receive, send, self._close)
             return
         path = scope["path"]
-        place = self._places.get(path) or self._place(path)
+        place = self._places.get(path)
+        if place is None:
+            if path.startswith(_FOR_NGINX):
+                path, send = _ADDRESS + path.removeprefix(_FOR_NGINX), as_forbidden(send)
+            place = self._places.get(path) or self._place(path)
         if not self._admits(scope):
             await problem(send, "peer_not_allowed")
         elif place is not None:
@@ -81,8 +88,8 @@ class Door:
 
     def _place(self, path: str) -> tuple[GateHouse, bytes] | None:
         """The gate and environment of an address that a profile named after this process started."""
-        name, _, environment = path.removeprefix("/gate/auth/").partition("/")
-        house = self._houses.get(name) if path.startswith("/gate/auth/") else None
+        name, _, environment = path.removeprefix(_ADDRESS).partition("/")
+        house = self._houses.get(name) if path.startswith(_ADDRESS) else None
         if house is None or environment.encode() not in house.gate.rules.environments:
             return None
         self._places[path] = (house, environment.encode())
@@ -172,7 +179,7 @@ class Door:
             await self._health(send, path)
         elif path == "/metrics" and scope["method"] in ("GET", "HEAD"):
             await metrics(self._app, send)
-        elif path.startswith("/gate/auth/"):
+        elif path.startswith(_ADDRESS):
             await problem(send, "api_unknown", "This process does not decide for that API and environment.")
         elif path not in answers:
             await problem(send, "not_found")

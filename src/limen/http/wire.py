@@ -38,6 +38,27 @@ async def reply_json(send: Send, status: int, body: object) -> None:
     await reply(send, status, (JSON, NO_STORE), msgspec.json.encode(body))
 
 
+def as_forbidden(send: Send) -> Send:
+    """*send*, for nginx, which knows only 2xx, 401 and 403 of an answer, and nothing of its body.
+
+    A refusal goes out as 403, with its status and its body in the headers ``Limen-Status`` and ``Limen-Body`` too.
+    """
+    started: MutableMapping[str, Any] = {}
+
+    async def sending(message: MutableMapping[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            started.update(message)
+            return
+        if started["status"] != 200:
+            body = message["body"].replace(b"\x7f", b"\\u007f")  # of what JSON leaves as it is, no header may hold this
+            told = ((b"limen-status", b"%d" % started["status"]), (b"limen-body", body))
+            started.update(status=403, headers=(*started["headers"], *told))
+        await send(started)
+        await send(message)
+
+    return sending
+
+
 async def problem(send: Send, code: str, detail: str = "", headers: tuple[Header, ...] = (), **extra: Any) -> None:
     """The problem *code* (RFC 9457). *extra* are members beside those that every problem has."""
     known = PROBLEMS[code]

@@ -12,6 +12,7 @@ from limen.cli.doctor import process, store, worker
 from limen.cli.doctor.counters import counters
 from limen.cli.doctor.finding import FAIL, OK, WARN, Finding, settled
 from limen.cli.doctor.nodes import nodes
+from limen.cli.doctor.post import mail, post
 from limen.cli.doctor.tombstones import tombstones
 from limen.cli.door import REFUSED
 from limen.cli.options import AsJson
@@ -28,7 +29,7 @@ def doctor(as_json: AsJson = False) -> None:
     """Check the installation, and say what to do.
 
     Settings, database, schema, pepper, state folder, files, tombstones, epoch, gates, nodes, counters, journal, worker,
-    audit, disk and clock. Nothing is changed. Exit code 1 where a check fails.
+    audit, delivery, mail, disk and clock. Nothing is changed. Exit code 1 where a check fails.
     """
     found = list(_check_up(Clock()))
     healthy = all(each.state != FAIL for each in found)
@@ -68,5 +69,7 @@ def _of(settings: Settings, clock: Clock) -> Iterator[Finding]:
         yield from settled("journal", lambda: process.journals(ward))
         yield from settled("worker", lambda: worker.rounds(settings))
         yield from settled("audit", lambda: worker.chain(ward))
+        yield from settled("delivery", lambda: post(ward))
+        yield from settled("mail", lambda: mail(settings))
         yield from settled("disk", lambda: process.disk(settings))
         yield from settled("clock", lambda: process.wall_clock(ward, clock))

@@ -79,6 +79,8 @@ def settings_files(settings: Settings) -> Iterator[Finding]:
         "LIMEN_GATE_SECRET_FILE": settings.gate_secret_file,
         "LIMEN_TLS_CERT": settings.tls_cert,
         "LIMEN_TLS_KEY": settings.tls_key,
+        "LIMEN_SMTP_PASSWORD_FILE": settings.smtp_password_file,
+        "LIMEN_OTLP_HEADERS_FILE": settings.otlp_headers_file,
     }
     unread = [f"{name}: {path}" for name, path in named.items() if path is not None and not os.access(path, os.R_OK)]
     if unread:

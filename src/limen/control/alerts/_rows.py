@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, TypedDict
 
-from sqlalchemy import BigInteger, Connection, Row, cast, func, insert, or_, select, tuple_, update
+from sqlalchemy import BigInteger, Connection, Row, cast, delete, func, insert, or_, select, tuple_, update
 
 from limen.core.keys import BODY_CHARS, ID_CHARS
 from limen.core.rollup import DAY_S, HOUR_S, WHOLE
@@ -74,6 +74,14 @@ def fire(connection: Connection, values: dict[str, Any]) -> None:
 def change(connection: Connection, alert: str, **values: Any) -> None:
     """Set columns of an alert's row."""
     connection.execute(update(alerts).where(alerts.c.alert == alert).values(**values))
+
+
+def drop_old(connection: Connection, before: float, now: float, limit: int) -> int:
+    """At most *limit* alerts that were over before then are gone, but for what is muted still; how many."""
+    free = or_(alerts.c.muted_until.is_(None), alerts.c.muted_until <= now)
+    which = (alerts.c.fired_at < before, alerts.c.resolved_at < before, free)  # the former is in an index
+    old = select(alerts.c.alert).where(*which).order_by(alerts.c.fired_at, alerts.c.alert).limit(limit)
+    return connection.execute(delete(alerts).where(alerts.c.alert.in_(old))).rowcount
 
 
 def firing(connection: Connection, locators: Collection[bytes]) -> Sequence[Row[Any]]:

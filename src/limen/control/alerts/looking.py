@@ -24,6 +24,10 @@ _LATE_S = 120
 _MISSED_H = 24
 """So many hours in which nobody looked are made up for."""
 _NEWS_MIN = 5
+KEPT_S = 400 * 86_400.0
+"""For how long an alert is kept that is over: as long as the hours that it was found in, unless a profile says else."""
+_DROPPED = 2_000
+"""How many are dropped at most with each look at keys by the day: four a key that may be used."""
 _SHOWN = 10
 
 _PICTURES: Final[Mapping[str, Callable[[Reader, Any, int], dict[bytes, Picture]]]] = {
@@ -62,7 +66,10 @@ def look(reader: Reader, pace: str) -> Looked | None:
 
 
 def settle(tx: Tx, looked: Looked) -> int:
-    """What was *looked* at is in the alerts, and told where it is due; how many alerts changed."""
+    """What was *looked* at is in the alerts, and told where it is due; how many alerts changed.
+
+    Once a day, with or without keys, those go that are over for 400 days.
+    """
     changed = 0
     if looked.pace:
         held = {(row.locator, row.kind): row for row in _rows.firing(tx.connection, [k.locator for k in looked.keys])}
@@ -74,6 +81,8 @@ def settle(tx: Tx, looked: Looked) -> int:
                 elif row is not None:
                     changed += _not_found(tx, looked, row)
         _rows.put_round(tx.connection, looked.pace, looked.span, looked.after)
+    if looked.pace == "day":
+        _rows.drop_old(tx.connection, tx.now - KEPT_S, tx.now, _DROPPED)
     _tell(tx)
     return changed
 

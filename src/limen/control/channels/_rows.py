@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, case, distinct, func, insert, select, update
 
-from limen.db.tables import channels, deliveries, outbox
+from limen.core.delivering import OK
+from limen.db.tables import channels, deliveries, delivery_attempts, outbox
 
 
 def add(connection: Connection, **values: Any) -> None:
@@ -43,6 +44,25 @@ def page(connection: Connection, *, owner: str | None, after: str, limit: int) -
     return connection.execute(statement.order_by(channels.c.channel).limit(limit)).all()
 
 
+def sent(connection: Connection, ids: Sequence[str], since: float) -> Sequence[Row[Any]]:
+    """By channel: how many of the deliveries since then were tried, how many arrived, and when one last did and not."""
+    attempts = delivery_attempts
+    arrived = attempts.c.result == OK
+    statement = (
+        select(
+            deliveries.c.channel,
+            func.count(distinct(attempts.c.delivery)).label("tried"),
+            func.count(distinct(case((arrived, attempts.c.delivery)))).label("arrived"),
+            func.max(case((arrived, attempts.c.at))).label("arrived_at"),
+            func.max(case((~arrived, attempts.c.at))).label("failed_at"),
+        )
+        .join(deliveries, deliveries.c.delivery == attempts.c.delivery)
+        .where(deliveries.c.channel.in_(ids), deliveries.c.created_at >= since)
+        .group_by(deliveries.c.channel)
+    )
+    return connection.execute(statement).all()
+
+
 def count(connection: Connection, owner: str) -> int:
     """How many channels the owner has."""
     statement = select(func.count()).where(channels.c.owner == owner, channels.c.removed_at.is_(None))
@@ -63,9 +83,9 @@ def last_event(connection: Connection) -> int:
 def drop_due(connection: Connection, channel: str, now: float) -> None:
     """What was on its way to the channel is not sent."""
     due = (deliveries.c.channel == channel) & (deliveries.c.state == "due")
-    connection.execute(update(deliveries).where(due).values(state="dropped", settled_at=now))
+    connection.execute(update(deliveries).where(due).values(state="dropped", settled_at=now, leased_until=None))
 
 
-def sealed_under_others(connection: Connection, pepper: int, limit: int) -> Sequence[Row[Any]]:
-    """Channels whose secrets are sealed under another pepper."""
-    return connection.execute(select(channels).where(channels.c.pepper != pepper).limit(limit)).all()
+def sealed_before(connection: Connection, pepper: int, limit: int) -> Sequence[Row[Any]]:
+    """Channels whose secrets are sealed under an older pepper."""
+    return connection.execute(select(channels).where(channels.c.pepper < pepper).limit(limit)).all()

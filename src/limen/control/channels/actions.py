@@ -9,7 +9,7 @@ from typing import Any
 
 from limen.control import apis, owners
 from limen.control.channels import _rows
-from limen.control.channels.views import Channel, require, row_of, view
+from limen.control.channels.views import Channel, require, row_of
 from limen.core import events_delivery as events
 from limen.core.endpoints import EndpointError, Network, read_endpoint
 from limen.core.keys import draw_id
@@ -62,7 +62,7 @@ def add(tx: Tx, new: NewChannel, *, allowed: Sequence[Network] = (), confirmed: 
     new, host = _checked(tx, new, allowed)
     same = _rows.alike(tx.connection, owner=new.owner, kind=new.kind, address=new.address, api=new.api)
     if same is not None:
-        return Added(confirm(tx, same.channel) if confirmed else view(same, tx.now), "")
+        return Added(confirm(tx, same.channel) if confirmed else require(tx, same.channel), "")
     today = _rows.added_since(tx.connection, new.owner, tx.now - 86_400)
     if _rows.count(tx.connection, new.owner) >= MOST or (new.owner != STAFF and today >= MOST_A_DAY):
         raise ProblemError("too_many_open", f"{MOST} channels at most, and {MOST_A_DAY} new ones a day.")
@@ -146,10 +146,12 @@ def change(
     events_wanted: Sequence[str] | None = None,
     muted: bool | None = None,
     enabled: bool | None = None,
+    why: str = "hand",
 ) -> Channel:
     """Which events the channel wants, whether it is muted, and whether it is sent anything; None: as it is.
 
-    What happens while it is muted or disabled is not sent later. Raises ``channel_unknown``, ``channel_wrong``.
+    *why* it is disabled: ``hand``, ``gone`` or ``failures``. What happens while it is muted or disabled is not sent
+    later. Raises ``channel_unknown``, ``channel_wrong``.
     """
     row = row_of(tx, channel)
     if events_wanted is not None:
@@ -166,9 +168,9 @@ def change(
         _rows.change(tx.connection, channel, disabled_at=None, disabled_why="", failures=0, failing_since=None)
         _from_now_on(tx, channel, begins=True)
     if enabled is False and row.disabled_at is None:
-        _rows.change(tx.connection, channel, disabled_at=tx.now, disabled_why="hand")
+        _rows.change(tx.connection, channel, disabled_at=tx.now, disabled_why=why)
         _from_now_on(tx, channel, begins=False)
-        happened = events.ChannelDisabled(api=row.api, subject=channel, owner=row.owner, kind=row.kind, why="hand")
+        happened = events.ChannelDisabled(api=row.api, subject=channel, owner=row.owner, kind=row.kind, why=why)
         tx.record("channels.disable", happened)
     return require(tx, channel)
 
@@ -190,7 +192,8 @@ def _from_now_on(tx: Tx, channel: str, *, begins: bool) -> None:
 def rotate(tx: Tx, channel: str, *, overlap_s: float = OVERLAP_S) -> Added:
     """The endpoint has a new secret, shown this once; the one before holds for *overlap_s* longer, 30 days at most.
 
-    A secret that was still held from a rotation before ends. Raises ``channel_unknown``, ``channel_wrong``.
+    A secret that was still held from a rotation before ends. Raises ``channel_unknown``, ``channel_wrong``, and
+    ``pepper_wrong`` where the one before cannot be read here; without an overlap it need not be.
     """
     row = row_of(tx, channel)
     if row.kind != "webhook":
@@ -198,7 +201,7 @@ def rotate(tx: Tx, channel: str, *, overlap_s: float = OVERLAP_S) -> Added:
     if not 0 <= overlap_s <= LONGEST_OVERLAP_S:
         raise ProblemError("channel_wrong", "An old secret holds for 30 days at most.")
     secret, until = new_secret(tx.entropy), tx.now + overlap_s
-    before = unseal(tx.keyring, row.pepper, row.sealed, of=channel)
+    before = _opened(tx, row, row.sealed) if overlap_s else ""
     _rows.change(
         tx.connection,
         channel,
@@ -224,17 +227,17 @@ def remove(tx: Tx, channel: str) -> None:
 
 
 def reseal(tx: Tx) -> int:
-    """Secrets that are sealed under another pepper than the newest are sealed under that; how many channels' are left.
+    """Secrets that are sealed under an older pepper than the newest are sealed under that; how many channels' are left.
 
-    Nobody decides this, so the audit says nothing of it (ADR 0015).
+    Nobody decides this, so the audit says nothing of it (ADR 0015). Raises ``pepper_wrong`` for one it cannot read.
     """
-    rows = _rows.sealed_under_others(tx.connection, tx.pepper, _RESEALED)
+    rows = _rows.sealed_before(tx.connection, tx.pepper, _RESEALED)
     for row in rows:
         anew = {
             name: seal(
                 tx.keyring,
                 tx.pepper,
-                unseal(tx.keyring, row.pepper, getattr(row, name), of=row.channel),
+                _opened(tx, row, getattr(row, name)),
                 of=row.channel,
                 entropy=tx.entropy,
             )
@@ -242,4 +245,16 @@ def reseal(tx: Tx) -> int:
             if getattr(row, name) is not None
         }
         _rows.change(tx.connection, row.channel, pepper=tx.pepper, **anew)
-    return len(_rows.sealed_under_others(tx.connection, tx.pepper, 1)) if rows else 0
+    return len(_rows.sealed_before(tx.connection, tx.pepper, 1)) if rows else 0
+
+
+def _opened(tx: Tx, row: Any, sealed: bytes) -> str:
+    """A secret of the channel. Raises ``pepper_wrong``."""
+    try:
+        return unseal(tx.keyring, row.pepper, sealed, of=row.channel)
+    except (LookupError, ValueError) as error:
+        has = "no" if isinstance(error, LookupError) else "another"
+        detail = (
+            f"The pepper file has {has} version {row.pepper}, under which a secret of channel {row.channel} is sealed."
+        )
+        raise ProblemError("pepper_wrong", detail) from error

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from limen.control.channels import _rows
 from limen.core.problems import ProblemError
 from limen.db.transaction import Reader
+
+LATELY_S = 7 * 86_400.0
+"""Of which time it is told how many deliveries arrived."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +45,19 @@ class Channel:
     """Since when they do."""
     old_secret_ends_at: float | None
     """Until when the secret before this one holds too."""
+    tried_7d: int
+    """How many deliveries of the last 7 days were tried, however often."""
+    arrived_7d: int
+    """How many of them arrived."""
+    last_arrived_at: float | None
+    """When one of them last did; None: none did."""
+    last_failed_at: float | None
+    """When an attempt at one of them last failed; None: none did."""
 
 
 def require(reader: Reader, channel: str) -> Channel:
-    """The channel. Raises ``channel_unknown``. One read."""
-    return view(row_of(reader, channel), reader.now)
+    """The channel. Raises ``channel_unknown``. Two reads."""
+    return _views(reader, [row_of(reader, channel)])[0]
 
 
 def row_of(reader: Reader, channel: str) -> Any:
@@ -57,18 +69,26 @@ def row_of(reader: Reader, channel: str) -> Any:
 
 
 def listed(reader: Reader, *, owner: str | None = None, after: str = "", limit: int = 100) -> list[Channel]:
-    """Channels of *owner* (empty: of staff; None: of anybody), in the order of their ids, from behind *after* on."""
-    rows = _rows.page(reader.connection, owner=owner, after=after, limit=limit)
-    return [view(row, reader.now) for row in rows]
+    """Channels of *owner* (empty: of staff; None: of anybody), in the order of their ids, from behind *after* on.
+
+    Two reads, however many there are.
+    """
+    return _views(reader, _rows.page(reader.connection, owner=owner, after=after, limit=limit))
 
 
 def outdated(reader: Reader, pepper: int) -> bool:
-    """Whether a webhook's secret is sealed under another pepper than this. One read."""
-    return bool(_rows.sealed_under_others(reader.connection, pepper, 1))
+    """Whether a webhook's secret is sealed under an older pepper than this. One read."""
+    return bool(_rows.sealed_before(reader.connection, pepper, 1))
 
 
-def view(row: Any, now: float) -> Channel:
-    """The channel of *row*, as it is at *now*."""
+def _views(reader: Reader, rows: Sequence[Any]) -> list[Channel]:
+    """The channels of *rows*, as they are now."""
+    found = _rows.sent(reader.connection, [row.channel for row in rows], reader.now - LATELY_S) if rows else ()
+    sent = {each.channel: each for each in found}
+    return [_view(row, sent.get(row.channel), reader.now) for row in rows]
+
+
+def _view(row: Any, sent: Any, now: float) -> Channel:
     if row.disabled_at is not None:
         state = "disabled"
     elif row.confirmed_at is None:
@@ -94,4 +114,8 @@ def view(row: Any, now: float) -> Channel:
         failures=row.failures,
         failing_at=row.failing_since,
         old_secret_ends_at=row.old_until if held else None,
+        tried_7d=0 if sent is None else sent.tried,
+        arrived_7d=0 if sent is None else sent.arrived,
+        last_arrived_at=None if sent is None else sent.arrived_at,
+        last_failed_at=None if sent is None else sent.failed_at,
     )

@@ -14,6 +14,9 @@ from limen.db.upsert import insert
 _CHUNK = 500
 """How many values stand in one statement."""
 
+_LOOKED_AT = 500
+"""How many deliveries are ranked at once."""
+
 
 def waiting(connection: Connection, limit: int) -> Sequence[Row[Any]]:
     """Events that were not handed on, the oldest first."""
@@ -80,27 +83,30 @@ def is_due(connection: Connection, now: float, kinds: Sequence[str]) -> bool:
 def due(connection: Connection, now: float, room: Room) -> Sequence[Row[Any]]:
     """Deliveries that are due and that nobody is at, with their channels, as many as there is *room* for.
 
-    The oldest first. On PostgreSQL they are locked, and what another has locked is passed over.
+    The oldest first, and no more are looked at than ``_LOOKED_AT`` of those whose host and owner are not full: the first
+    of them always fits, and fills its host and its owner in time, so that none of the others waits for ever. On
+    PostgreSQL they are locked, and what another has locked is passed over.
     """
     free = or_(deliveries.c.leased_until.is_(None), deliveries.c.leased_until <= now)
     oldest = (deliveries.c.due_at, deliveries.c.delivery)
-    statement = (
-        select(
-            deliveries.c.delivery,
-            deliveries.c.due_at,
-            channels.c.kind,
-            func.row_number().over(partition_by=channels.c.host, order_by=oldest).label("at_host"),
-            func.row_number().over(partition_by=channels.c.owner, order_by=oldest).label("of_owner"),
-        )
+    first = (
+        select(deliveries.c.delivery, deliveries.c.due_at, channels.c.kind, channels.c.host, channels.c.owner)
         .join(channels, channels.c.channel == deliveries.c.channel)
         .where(deliveries.c.state == "due", deliveries.c.due_at <= now, free, channels.c.kind.in_(room.kinds))
         .where(or_(channels.c.kind == "email", channels.c.host.not_in(room.full_hosts)))
         .where(or_(channels.c.kind == "email", channels.c.owner.not_in(room.full_owners)))
-    )
-    ranked = statement.subquery()
+        .order_by(*oldest)
+        .limit(_LOOKED_AT)
+    ).subquery()
+    oldest = (first.c.due_at, first.c.delivery)
+    ranked = select(
+        *(first.c.delivery, first.c.due_at, first.c.kind),
+        func.row_number().over(partition_by=(first.c.kind, first.c.host), order_by=oldest).label("at_host"),
+        func.row_number().over(partition_by=(first.c.kind, first.c.owner), order_by=oldest).label("of_owner"),
+    ).subquery()
     fits = (ranked.c.at_host <= room.a_host) & (ranked.c.of_owner <= room.an_owner)
     ids = select(ranked.c.delivery).where(or_(ranked.c.kind == "email", fits))
-    wanted = connection.execute(ids.order_by(ranked.c.due_at).limit(room.most)).scalars().all()
+    wanted = connection.execute(ids.order_by(ranked.c.due_at, ranked.c.delivery).limit(room.most)).scalars().all()
     if not wanted:
         return []
     columns = [column for column in channels.columns if column.name not in ("channel", "events", "created_at")]
@@ -174,12 +180,6 @@ def channel(connection: Connection, channel: str) -> Row[Any]:
 def change_channel(connection: Connection, channel: str, **values: Any) -> None:
     """Set columns of the channel's row that say how deliveries to it go."""
     connection.execute(update(channels).where(channels.c.channel == channel).values(**values))
-
-
-def drop_due(connection: Connection, channel: str, now: float) -> None:
-    """What was on its way to the channel is not sent."""
-    due = (deliveries.c.channel == channel) & (deliveries.c.state == "due")
-    connection.execute(update(deliveries).where(due).values(state="dropped", settled_at=now, leased_until=None))
 
 
 def give_up(connection: Connection, before: float, now: float) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
+from limen.control import channels
 from limen.control.delivery import _rows
 from limen.core import events_delivery as events
 from limen.core.delivering import (
@@ -31,17 +32,25 @@ KEPT_S, DEAD_KEPT_S = 30 * 86_400.0, 90 * 86_400.0
 STALE_S = 30 * 86_400.0
 """How long one waits for its first attempt, where nobody sends such: no mail server is set."""
 
+NO_PEPPER_S = 60.0
+"""How long a delivery waits for somebody who has the pepper for its secret."""
+
 _AT_ONCE = 2_000
 
 
 def claim(tx: Tx, *, lease_s: float, room: Room) -> list[Job]:
     """Deliveries that are due, taken on for *lease_s*, as many as there is *room* for.
 
-    What cannot be sent any more is dropped.
+    What cannot be sent any more is dropped. What is signed by a secret that cannot be read without a pepper that this
+    process lacks is due again a minute later.
     """
     found: list[Job] = []
     for row in _rows.due(tx.connection, tx.now, room):
-        job = None if _is_off(row) else _job(tx, row)
+        try:
+            job = None if _is_off(row) else _job(tx, row)
+        except LookupError:  # another host may have that pepper, and this one may have it soon
+            _rows.change(tx.connection, row.delivery, due_at=tx.now + NO_PEPPER_S)
+            continue
         if job is None:
             _rows.change(tx.connection, row.delivery, state="dropped", settled_at=tx.now, leased_until=None)
         else:
@@ -57,7 +66,10 @@ def _is_off(row: Any) -> bool:
 
 
 def _job(tx: Tx, row: Any) -> Job | None:
-    """The job of *row*; None where its secret cannot be read any more, as after a restore with another pepper."""
+    """The job of *row*; None where its secret cannot be read any more, as after a restore with another pepper.
+
+    Raises LookupError where the pepper for it is not here.
+    """
     job = Job(
         delivery=row.delivery,
         channel=row.channel,
@@ -77,7 +89,7 @@ def _job(tx: Tx, row: Any) -> Job | None:
         return job
     try:
         return replace(job, secrets=secrets_of(tx.keyring, row, tx.now))
-    except (LookupError, ValueError):
+    except ValueError:
         return None
 
 
@@ -137,14 +149,8 @@ def _count_failure(tx: Tx, row: Any, *, gone: bool) -> None:
     else:
         failures = channel.failures + 1
     _rows.change_channel(tx.connection, row.channel, failures=failures, failing_since=since)
-    if channel.disabled_at is None and (gone or failures >= DISABLE_AFTER):
-        why = "gone" if gone else "failures"
-        _rows.change_channel(tx.connection, row.channel, disabled_at=tx.now, disabled_why=why)
-        _rows.drop_due(tx.connection, row.channel, tx.now)
-        happened = events.ChannelDisabled(
-            api=channel.api, subject=channel.channel, owner=channel.owner, kind=channel.kind, why=why
-        )
-        tx.record("channels.disable", happened)
+    if channel.disabled_at is None and channel.removed_at is None and (gone or failures >= DISABLE_AFTER):
+        channels.change(tx, row.channel, enabled=False, why="gone" if gone else "failures")
 
 
 def trim(tx: Tx) -> bool:
