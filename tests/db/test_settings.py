@@ -61,7 +61,7 @@ BAD: dict[str, list[str]] = {
     "github_keys": ["http://api.example.com/keys", "ftp://api.example.com/keys"],
     "metrics_public": ["perhaps"],
     "otlp_endpoint": ["otlp.example.com:4318", "grpc://otlp.example.com", "http://h/?x"],
-    "smtp_url": ["mail.example.com", "http://mail.example.com", "smtp://mail.example.com/x", "smtp://mail.example.com?plain"],
+    "smtp_url": ["mail.example.com", "http://mail.example.com", "smtp://mail.example.com/x", "smtp://127.example.com?plain"],
     "mail_from": ["nobody", "a b@example.com", "a@b@example.com"],
     "public_url": ["limen.example.com", "https://limen.example.com/?x"],
     "webhook_allow": ["everybody"],

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import trustme
@@ -12,9 +13,6 @@ import trustme
 from limen.deliver.dial import Dialler, Refused
 from tests.deliver.conftest import LOOPBACK
 from tests.deliver.receiver import Raw, Receiver
-
-if TYPE_CHECKING:
-    import socket
 
 
 def _said(dialler: Dialler, address: str) -> Any:
@@ -151,6 +149,23 @@ def test_nobody_there_is_unreachable_and_silence_is_a_timeout() -> None:
     assert _said(Dialler(LOOPBACK, total_s=0.3), raw.url) == "timeout"
     raw.close()
     assert _said(Dialler(LOOPBACK), "http://127.0.0.1:1/") == "unreachable"
+
+
+def test_an_address_that_hangs_leaves_the_next_one_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    create, given = socket.create_connection, []
+
+    def hangs(address: tuple[str, int], timeout: float) -> socket.socket:
+        given.append(timeout)
+        if address[0] == "127.0.0.2":
+            time.sleep(timeout)
+            raise TimeoutError
+        return create(address, timeout=timeout)
+
+    with Receiver() as receiver:
+        monkeypatch.setattr("limen.deliver.dial.socket.create_connection", hangs)
+        dialler = Dialler(LOOPBACK, Names(["127.0.0.2", "127.0.0.1"]), connect_s=0.4)
+        assert _said(dialler, f"http://example.com:{receiver.port}/") == 204
+    assert given == [pytest.approx(0.2, abs=0.1)] * 2
 
 
 def test_a_header_cannot_bring_another() -> None:

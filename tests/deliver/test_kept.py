@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import event
 
-from limen.control import alerts, channels, delivery
+from limen.control import alerts, channels, delivery, inbox, keys, owners
 from limen.control.alerts.looking import Looked
 from limen.http.etags import etag_of, is_current
 from tests.deliver.receiver import Receiver
@@ -118,6 +119,92 @@ def test_deliveries_go_when_their_time_is_over_and_take_their_attempts_along(off
         each.address for each in office.ask(channels.listed)
     ]
     assert office.rows("select count(*) from channels where removed_at is not null") == [(0,)]
+
+
+def test_what_was_never_tried_is_told_when_it_is_given_up(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("limen.control.delivery.sending._TOLD_AT_ONCE", 2)
+    owner = office.owner()
+    for number in range(3):
+        mail = channels.NewChannel(owner, "email", f"someone-{number}@example.com")
+        office.act(delivery.test, office.act(channels.add, mail, confirmed=True).channel.channel)
+    office.now += 31 * DAY_S
+    assert office.act(delivery.trim) is True, "some are left"
+    assert sorted(each.state for each in office.deliveries()) == ["dead", "dead", "due"]
+    assert office.act(delivery.trim) is False
+    office.hand_on()
+    told = [each for each in office.ask(inbox.listed, owner) if each.event == "delivery.died"]
+    assert len(told) == 3
+    assert told[0].text.endswith("was given up after 0 attempts: untried.")
+    assert [said.verb for said in office.said()].count("deliveries.give_up") == 3
+
+
+def _events(office: Office) -> list[str]:
+    return [event for (event,) in office.rows("select event from outbox order by id")]
+
+
+@pytest.mark.req("R71")
+def test_events_go_when_nobody_can_have_them_again(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("limen.control.delivery.sending._AT_ONCE", 3)
+    owner = office.owner()
+    channel = office.hook(owner, "https://example.com/hooks").channel.channel
+    office.key(owner)
+    office.now += 29 * DAY_S
+    office.key(owner)
+    office.hand_on()
+    since = office.now
+    before = _events(office)
+    assert office.act(delivery.trim) is False
+    assert _events(office) == before
+    assert office.act(delivery.replay, channel, since=since - 29 * DAY_S) == 2
+    office.now += 2 * DAY_S
+    while office.act(delivery.trim):
+        continue
+    assert _events(office) == ["key.issued"]
+    office.refused("channel_wrong", delivery.replay, channel, since=since - 29 * DAY_S)
+    assert office.act(delivery.replay, channel, since=office.now - 30 * DAY_S) == 1
+
+
+@pytest.mark.req("R71")
+def test_events_that_wait_stay_and_numbers_go_on_when_all_others_went(office: Office) -> None:
+    owner = office.owner()
+    office.now += 31 * DAY_S
+    waiting = _events(office)
+    office.act(delivery.trim)
+    assert _events(office) == waiting, "nobody was told of them yet"
+    channel = office.hook(owner, "https://example.com/hooks").channel.channel
+    office.hand_on()
+    ((last,),) = office.rows("select max(id) from outbox")
+    office.now += 31 * DAY_S
+    assert office.act(delivery.trim) is False
+    assert _events(office) == ["channel.added"], "the last one stays"
+    key = office.key(owner)
+    office.hand_on()
+    assert office.rows("select min(id), max(id) from outbox") == [(last, last + 1)]
+    ((payload,),) = office.rows(f"select payload from deliveries where channel = '{channel}'")
+    assert json.loads(payload)["subject"] == key
+
+
+def test_of_the_log_a_channel_has_again_what_is_its_own_and_it_wants(office: Office) -> None:
+    owner, other = office.owner(), office.owner()
+    office.hand_on()
+    some = {
+        (): office.hook(owner, "https://example.com/1").channel.channel,
+        ("key.revoked",): office.hook(owner, "https://example.com/2", events=("key.revoked",)).channel.channel,
+        ("owner.*",): office.hook(owner, "https://example.com/3", events=("owner.*",)).channel.channel,
+        ("*",): office.hook(owner, "https://example.com/4", events=("*",)).channel.channel,
+    }
+    office.now += 1
+    since = office.now
+    for each in (owner, other):
+        office.act(keys.revoke, office.key(each), reason="a test")
+        office.act(owners.suspend, each, reason="a test")
+    office.now += 1
+    found = {wanted: office.act(delivery.replay, channel, since=since) for wanted, channel in some.items()}
+    assert found == {(): 3, ("key.revoked",): 1, ("owner.*",): 1, ("*",): 3}
+    staffs = office.hook("", "https://example.com/5", events=("key.*", "owner.suspended")).channel.channel
+    assert office.act(delivery.replay, staffs, since=since) == 6
+    usual = office.hook("", "https://example.com/6").channel.channel
+    assert office.act(delivery.replay, usual, since=since) == 0
 
 
 @pytest.mark.req("R71")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import socket
 import ssl
+import time
+from contextlib import suppress
 from email import message_from_bytes, policy
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import httpx2
@@ -22,7 +26,7 @@ from limen.http.public import Public
 from limen.settings import SettingError, Settings, read_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from email.message import EmailMessage
 
     from tests.deliver.conftest import Office
@@ -190,6 +194,74 @@ def test_a_server_that_does_not_take_it_is_tried_again_and_no_mailbox_is_not(off
     office.send()
     (found,) = office.deliveries(owner=other)
     assert (found.state, found.result, len(found.attempts)) == ("dead", "mail", 1)
+
+
+def _speaks(answers: Callable[[str], Iterable[tuple[float, bytes]]]) -> Iterator[int]:
+    """The port of a server that answers each line, and who connects, as *answers* says: so late, with these bytes."""
+    server = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        while True:
+            with suppress(OSError):
+                connection, _ = server.accept()
+                with connection, connection.makefile("rb") as lines:
+                    for line in itertools.chain([b"(connects)"], lines):
+                        for late, part in answers(line.decode("latin-1").strip().upper()):
+                            time.sleep(late)
+                            connection.sendall(part)
+            if server.fileno() < 0:
+                return
+
+    Thread(target=serve, daemon=True).start()
+    yield server.getsockname()[1]
+    server.close()
+
+
+def _usual(line: str) -> bytes:
+    return b"220 here\r\n" if line == "(CONNECTS)" else b"354 go on\r\n" if line == "DATA" else b"250 OK\r\n"
+
+
+def _mailer(port: int, **more: Any) -> Mailer:
+    return Mailer("127.0.0.1", port, "limen@example.com", PUBLIC, "plain", **more)
+
+
+@pytest.mark.check("C107")
+@pytest.mark.parametrize("each_byte", [False, True])
+def test_a_slow_server_has_the_time_of_one_attempt_and_no_more(office: Office, each_byte: bool) -> None:
+    def answers(line: str) -> Iterable[tuple[float, bytes]]:
+        said = _usual(line)
+        return [(0.15, bytes([byte])) for byte in said] if each_byte else [(0.25, said)]
+
+    owner = office.owner()
+    _confirmed(office, owner)
+    office.key(owner)
+    for port in _speaks(answers):
+        office.mailer = _mailer(port, timeout_s=0.6)
+        begun = time.monotonic()
+        office.send()
+        assert 0.5 < time.monotonic() - begun < 1.5
+    assert [each.result for each in office.deliveries()] == ["timeout"]
+
+
+@pytest.mark.parametrize("end", [b"", b"421 away\r\n"])
+def test_what_a_server_took_is_not_sent_again_because_it_said_no_goodbye(office: Office, end: bytes) -> None:
+    def answers(line: str) -> Iterable[tuple[float, bytes]]:
+        if line == "DATA":
+            inside.append(True)
+        elif line == ".":
+            inside.clear()
+        elif inside:
+            return []
+        return [(0.0, end if line == "QUIT" else _usual(line))]
+
+    inside: list[bool] = []
+    owner = office.owner()
+    _confirmed(office, owner)
+    office.key(owner)
+    for port in _speaks(answers):
+        office.mailer = _mailer(port, timeout_s=0.6)
+        office.send()
+    assert [(each.state, each.result) for each in office.deliveries()] == [("done", "ok")]
 
 
 def test_without_a_server_mail_waits_and_webhooks_do_not(office: Office) -> None:

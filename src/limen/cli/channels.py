@@ -155,7 +155,10 @@ def replay(
     until: Annotated[str, typer.Option("--until", metavar="DATE", help="Until this moment.")] = "now",
     as_json: AsJson = False,
 ) -> None:
-    """Have sent again what happened in a time and the channel wants: 1,000 events at most. Ids stay what they were."""
+    """Have sent again what happened in a time and the channel wants.
+
+    1,000 events of the last 30 days at most. Ids stay what they were.
+    """
     first, last = read.moment(since, "--since"), read.moment(until, "--until")
 
     def again(tx: Tx) -> int:

@@ -23,6 +23,9 @@ OK: Final = "ok"
 RESULTS: Final = (OK, "timeout", "unreachable", "tls", "http", "blocked", "dns", "mail")
 """What an attempt comes to, and no more than that is told: else it would be a way to look around in a network."""
 
+UNTRIED: Final = "untried"
+"""In place of a result, where it was given up before anybody tried."""
+
 GONE: Final = 410
 
 

@@ -137,6 +137,8 @@ TOLD: Final[Mapping[str, Telling]] = _table(
 """The events that are told in words of their own."""
 
 _OWNER_IS_SUBJECT = ("owner.", "member.")
+_STAFFS_OWN = ("alert.", "channel.", "delivery.")
+"""What staff are told of as an owner is, where it is theirs."""
 _NOBODYS = frozenset({"measure", "version", "api", "profile", "pepper", "secret", "setting", "audit", "installation"})
 
 
@@ -170,10 +172,16 @@ def is_wanted(event: str, payload: Mapping[str, Any], wanted: Collection[str], *
     return event in wanted or "*" in wanted or f"{event.partition('.')[0]}.*" in wanted
 
 
+def names_wanted(wanted: Collection[str], *, staff: bool) -> tuple[str, ...]:
+    """Names of events, as ``PATTERN`` has them, beside which ``is_wanted`` says no to each."""
+    usual = (name for name, told in TOLD.items() if not staff or told.staff or name.startswith(_STAFFS_OWN))
+    return tuple(wanted or usual)
+
+
 def is_told(event: str, payload: Mapping[str, Any], *, staff: bool) -> bool:
     """Whether staff, or an event's owner, are told of it without having said that they want it."""
     told = TOLD.get(event)
-    if told is None or (staff and owner_of(event, payload) == STAFF and event.startswith("alert.")):
+    if told is None or (staff and owner_of(event, payload) == STAFF and event.startswith(_STAFFS_OWN)):
         return told is not None
     return told.staff if staff else told.owner
 

@@ -61,6 +61,8 @@ deliveries = Table(  # one event on its way to one channel
     ),
     Index("deliveries_by_channel", "channel", "created_at", "delivery"),
     Index("deliveries_by_age", "settled_at"),
+    Index("deliveries_by_time", "created_at", "delivery"),
+    Index("deliveries_by_state", "state", "created_at", "delivery"),
 )
 
 delivery_attempts = Table(  # what came of each try

@@ -395,4 +395,5 @@ outbox = Table(
         sqlite_where=text("delivered_at is null"),
         postgresql_where=text("delivered_at is null"),
     ),
+    Index("outbox_by_age", "at", "id"),
 )

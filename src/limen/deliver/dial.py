@@ -84,9 +84,10 @@ class Dialler:
         addresses = self._addresses(endpoint, min(deadline, monotonic() + self.connect_s))
         first_failure: OSError | None = None
         until = min(deadline, monotonic() + self.connect_s)
-        for address in addresses:
+        for number, address in enumerate(addresses):
             try:
-                plain = socket.create_connection((address, endpoint.port), timeout=_left(until))
+                its_part = _left(until) / (len(addresses) - number)  # one that hangs leaves the others their time
+                plain = socket.create_connection((address, endpoint.port), timeout=its_part)
             except OSError as error:
                 first_failure = first_failure or error
                 continue

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import formatdate, parseaddr
+from time import monotonic
 from urllib.parse import unquote, urlsplit
 
 from limen.core.delivering import OK, Job, Outcome
@@ -15,10 +16,13 @@ from limen.core.messages import CONFIRM, message_of
 from limen.core.problems import ProblemError
 from limen.core.schemes import Keyring
 from limen.db.sealed import write_token
+from limen.deliver.conversation import Conversation, ConversationTls
 from limen.deliver.templates import as_html, as_text
 from limen.settings import Settings
 
 TIMEOUT_S = 15.0
+"""How long an attempt may take, all in all."""
+
 _TAKEN = 250
 _POLICY = SMTP.clone(max_line_length=900)  # an address that is folded is none
 
@@ -57,9 +61,13 @@ class Mailer:
 
     def deliver(self, job: Job, keyring: Keyring, now: float) -> Outcome:
         """What the attempt came to. An address that the server refuses for good is not tried again."""
+        until = monotonic() + self.timeout_s
         try:
-            with self._connected() as server:
+            server = self._connected(until)
+            try:
                 server.send_message(self.written(job, keyring))
+            finally:
+                server.leave()
         except smtplib.SMTPRecipientsRefused as error:
             final = all(code >= 500 for code, _ in error.recipients.values())
             return Outcome(job.delivery, job.number, now, "mail", final=final)
@@ -68,23 +76,24 @@ class Mailer:
         except TimeoutError:
             return Outcome(job.delivery, job.number, now, "timeout")
         except (smtplib.SMTPException, OSError, ValueError):
-            return Outcome(job.delivery, job.number, now, "mail")
+            result = "mail" if monotonic() < until else "timeout"  # smtplib says of both that the server has gone
+            return Outcome(job.delivery, job.number, now, result)
         return Outcome(job.delivery, job.number, now, OK)
 
     def require_taken(self) -> None:
         """The server answers, takes our login and our sender; nothing is sent. Raises SMTPException, OSError."""
-        with self._connected() as server:
+        with self._connected(monotonic() + self.timeout_s) as server:
             server.ehlo_or_helo_if_needed()
             code, _ = server.mail(parseaddr(self.sender)[1])
             if code != _TAKEN:
                 raise smtplib.SMTPSenderRefused(code, b"", self.sender)
             server.rset()
 
-    def _connected(self) -> smtplib.SMTP:
+    def _connected(self, until: float) -> Conversation:
         if self.tls == "smtps":
-            server: smtplib.SMTP = smtplib.SMTP_SSL(self.host, self.port, timeout=self.timeout_s, context=self.context)
+            server: Conversation = ConversationTls(self.host, self.port, until=until, context=self.context)
         else:
-            server = smtplib.SMTP(self.host, self.port, timeout=self.timeout_s)
+            server = Conversation(self.host, self.port, until=until)
         try:
             if self.tls == "starttls":
                 server.starttls(context=self.context)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from collections.abc import Collection
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -64,11 +65,7 @@ class Post:
         if not self._under_way:
             return 0
         done, _ = wait(self._under_way, timeout=wait_s, return_when=FIRST_COMPLETED)
-        if done:
-            outcomes = [future.result() for future in done]
-            for future in done:
-                del self._under_way[future]
-            self.app.note(delivery.settle, outcomes, actor=SENDER)
+        self._settle(done)
         return len(done)
 
     @property
@@ -105,22 +102,34 @@ class Post:
         """As the API's profile has it now; None: the standard one, or the API is no more."""
         if job.dialect != "profile":
             return None
-        with suppress(ProblemError), self.app.reading() as reader:
-            return apis.profile_of(reader, job.api).webhooks
-        return None
+        try:
+            with self.app.reading() as reader:
+                return apis.profile_of(reader, job.api).webhooks
+        except StoreDown:  # what cannot be looked up is not guessed: it is sent again once its lease has ended
+            raise
+        except ProblemError:
+            return None
 
     def close(self) -> None:
         """Wait for what is under way, and write down what came of it."""
         with suppress(StoreDown):
-            while self.busy:
-                self._settle_all()
+            self._settle(wait(self._under_way)[0])
         self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def _settle_all(self) -> None:
-        done, _ = wait(self._under_way)
-        outcomes = [future.result() for future in done]
-        self._under_way.clear()
-        self.app.note(delivery.settle, outcomes, actor=SENDER)
+    def _settle(self, done: Collection[Future[Outcome]]) -> None:
+        """Write down what came of *done*, and none of it is under way any more. Raises what one of them raised."""
+        outcomes: list[Outcome] = []
+        failure: Exception | None = None
+        for future in done:
+            del self._under_way[future]
+            try:
+                outcomes.append(future.result())
+            except Exception as error:
+                failure = error
+        if outcomes:
+            self.app.note(delivery.settle, outcomes, actor=SENDER)
+        if failure is not None:
+            raise failure
 
 
 def send_due(app: App) -> int:

@@ -92,6 +92,13 @@ class Call:
         if self.user is not None:
             members.require_right(reader, self.user, owner, right)
 
+    def require_right_to(self, thing: ProblemError, reader: Reader, owner: str, right: Right) -> None:
+        """As ``require_right``, of a thing of *owner*. To a stranger there is none, and *thing* is raised."""
+        try:
+            self.require_right(reader, owner, right)
+        except ProblemError as error:
+            raise thing if error.problem.code == "owner_unknown" else error from None
+
     def ask(self, question: Question) -> Response:
         """Answer with what *question* finds, and its ETag; 304 where the caller has that already."""
         with self.app.reading() as reader:

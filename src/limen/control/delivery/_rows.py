@@ -24,10 +24,33 @@ def waiting(connection: Connection, limit: int) -> Sequence[Row[Any]]:
     return connection.execute(statement).all()
 
 
-def events_between(connection: Connection, since: float, until: float, after: int, limit: int) -> Sequence[Row[Any]]:
-    """Events of that time, in their order, from behind the number *after* on."""
-    statement = select(outbox).where(outbox.c.at >= since, outbox.c.at <= until, outbox.c.id > after)
-    return connection.execute(statement.order_by(outbox.c.id).limit(limit)).all()
+def events_between(
+    connection: Connection, after: tuple[float, int], until: float, *, owner: str, wanted: Sequence[str], limit: int
+) -> Sequence[Row[Any]]:
+    """Events until then, in the order of their moments, from behind *after* (moment, number) on.
+
+    The database passes over what is none of *wanted* (names, ``key.*``, ``*``), and for an *owner* what cannot be its
+    own and is of no version: what is left is to be looked at.
+    """
+    statement = select(outbox).where(tuple_(outbox.c.at, outbox.c.id) > after, outbox.c.at <= until)
+    if owner:
+        names = ("owner", "organisation", "subject")
+        its = [outbox.c.payload[name].as_string() == owner for name in names]
+        statement = statement.where(or_(outbox.c.event.startswith("version."), *its))
+    if "*" not in wanted:
+        some = [outbox.c.event.startswith(each[:-1], autoescape=True) for each in wanted if each.endswith("*")]
+        statement = statement.where(or_(outbox.c.event.in_(wanted), *some))
+    return connection.execute(statement.order_by(outbox.c.at, outbox.c.id).limit(limit)).all()
+
+
+def trim_events(connection: Connection, before: float, limit: int) -> int:
+    """Events of before then that were handed on are gone; how many. The last of all stays: numbers go on from it."""
+    last = select(func.max(outbox.c.id)).scalar_subquery()
+    old = (outbox.c.at < before) & outbox.c.delivered_at.is_not(None) & (outbox.c.id < last)
+    ids = connection.execute(select(outbox.c.id).where(old).order_by(outbox.c.at).limit(limit)).scalars().all()
+    for at in range(0, len(ids), _CHUNK):
+        connection.execute(delete(outbox).where(outbox.c.id.in_(ids[at : at + _CHUNK])))
+    return len(ids)
 
 
 def handed_on(connection: Connection, numbers: Sequence[int], now: float) -> None:
@@ -83,9 +106,9 @@ def is_due(connection: Connection, now: float, kinds: Sequence[str]) -> bool:
 def due(connection: Connection, now: float, room: Room) -> Sequence[Row[Any]]:
     """Deliveries that are due and that nobody is at, with their channels, as many as there is *room* for.
 
-    The oldest first, and no more are looked at than ``_LOOKED_AT`` of those whose host and owner are not full: the first
-    of them always fits, and fills its host and its owner in time, so that none of the others waits for ever. On
-    PostgreSQL they are locked, and what another has locked is passed over.
+    The oldest first, and ``_LOOKED_AT`` are looked at of those whose host and owner are not full: the first of them
+    always fits, and so fills its host or its owner in time, and none of the others waits for ever. On PostgreSQL they
+    are locked, and what another has locked is passed over.
     """
     free = or_(deliveries.c.leased_until.is_(None), deliveries.c.leased_until <= now)
     oldest = (deliveries.c.due_at, deliveries.c.delivery)
@@ -98,11 +121,11 @@ def due(connection: Connection, now: float, room: Room) -> Sequence[Row[Any]]:
         .order_by(*oldest)
         .limit(_LOOKED_AT)
     ).subquery()
-    oldest = (first.c.due_at, first.c.delivery)
+    by_age = (first.c.due_at, first.c.delivery)
     ranked = select(
         *(first.c.delivery, first.c.due_at, first.c.kind),
-        func.row_number().over(partition_by=(first.c.kind, first.c.host), order_by=oldest).label("at_host"),
-        func.row_number().over(partition_by=(first.c.kind, first.c.owner), order_by=oldest).label("of_owner"),
+        func.row_number().over(partition_by=(first.c.kind, first.c.host), order_by=by_age).label("at_host"),
+        func.row_number().over(partition_by=(first.c.kind, first.c.owner), order_by=by_age).label("of_owner"),
     ).subquery()
     fits = (ranked.c.at_host <= room.a_host) & (ranked.c.of_owner <= room.an_owner)
     ids = select(ranked.c.delivery).where(or_(ranked.c.kind == "email", fits))
@@ -182,10 +205,13 @@ def change_channel(connection: Connection, channel: str, **values: Any) -> None:
     connection.execute(update(channels).where(channels.c.channel == channel).values(**values))
 
 
-def give_up(connection: Connection, before: float, now: float) -> None:
-    """What has waited since *before* for a first attempt, because nobody here sends such, is given up."""
+def untried(connection: Connection, before: float, limit: int) -> Sequence[Row[Any]]:
+    """Deliveries that have waited since *before* for a first attempt, with their channel's owner, the oldest first."""
+    statement = select(deliveries, channels.c.owner, channels.c.api)
+    statement = statement.join(channels, channels.c.channel == deliveries.c.channel)
     which = (deliveries.c.state == "due") & (deliveries.c.attempts == 0) & (deliveries.c.created_at < before)
-    connection.execute(update(deliveries).where(which).values(state="dead", settled_at=now))
+    oldest = (deliveries.c.created_at, deliveries.c.delivery)
+    return connection.execute(statement.where(which).order_by(*oldest).limit(limit)).all()
 
 
 def trim(connection: Connection, *, settled: float, dead: float, limit: int) -> int:

@@ -11,11 +11,12 @@ from typing import Any
 
 from limen.control import channels, inbox
 from limen.control.delivery import _rows
+from limen.control.delivery.sending import KEPT_S
 from limen.control.delivery.views import Delivery, shown
 from limen.control.inbox import Letter
 from limen.core import events_delivery as events
 from limen.core.keys import draw_id
-from limen.core.messages import CONFIRM, STAFF, TEST, is_told, is_wanted, owner_of
+from limen.core.messages import CONFIRM, STAFF, TEST, is_told, is_wanted, names_wanted, owner_of
 from limen.core.problems import ProblemError
 from limen.db.transaction import Tx
 
@@ -128,16 +129,19 @@ def retry(tx: Tx, delivery: str) -> Delivery:
 def replay(tx: Tx, channel: str, *, since: float, until: float | None = None) -> int:
     """What happened from *since* until *until* (Unix seconds; now) and the channel wants is sent again; how much it is.
 
-    What was sent before keeps its id. At most 1,000 events: raises ``channel_wrong`` where there are more,
-    ``channel_unknown``, ``channel_off``.
+    What was sent before keeps its id. At most 1,000 events of the last 30 days: raises ``channel_wrong`` where there
+    are more, and for an earlier moment; ``channel_unknown``, ``channel_off``.
     """
     found = channels.require(tx, channel)
     _require_on(found)
+    if since < tx.now - KEPT_S:
+        raise ProblemError("channel_wrong", "Events are kept for 30 days: name a moment since then.")
     row = _rows.channel(tx.connection, channel)
     wanted: list[Any] = []
-    after = 0
-    while rows := _rows.events_between(tx.connection, since, tx.now if until is None else until, after, REPLAYED):
-        after = rows[-1].id
+    after, until = (since, 0), tx.now if until is None else until
+    names = names_wanted(row.events, staff=row.owner == STAFF)
+    while rows := _rows.events_between(tx.connection, after, until, owner=row.owner, wanted=names, limit=REPLAYED):
+        after = (rows[-1].at, rows[-1].id)
         wanted += [each for each in rows if _is_for(row, each) and _wants(row, each.event, each.payload)]
         if len(wanted) > REPLAYED:
             raise ProblemError("channel_wrong", f"There are more than {REPLAYED} events: name a shorter time.")

@@ -17,6 +17,7 @@ from limen.core.delivering import (
     DISABLE_WITHIN_S,
     GONE,
     OK,
+    UNTRIED,
     Job,
     Outcome,
     Room,
@@ -27,7 +28,7 @@ from limen.db.sealed import secrets_of
 from limen.db.transaction import Tx
 
 KEPT_S, DEAD_KEPT_S = 30 * 86_400.0, 90 * 86_400.0
-"""How long deliveries are kept that ended, and that were given up."""
+"""How long deliveries are kept that ended, and events that were handed on; and deliveries that were given up."""
 
 STALE_S = 30 * 86_400.0
 """How long one waits for its first attempt, where nobody sends such: no mail server is set."""
@@ -35,7 +36,7 @@ STALE_S = 30 * 86_400.0
 NO_PEPPER_S = 60.0
 """How long a delivery waits for somebody who has the pepper for its secret."""
 
-_AT_ONCE = 2_000
+_AT_ONCE, _TOLD_AT_ONCE = 2_000, 200
 
 
 def claim(tx: Tx, *, lease_s: float, room: Room) -> list[Job]:
@@ -119,13 +120,13 @@ def settle(tx: Tx, outcomes: Iterable[Outcome]) -> None:
         wait = None if outcome.final else wait_s(row.attempts + 1, chance, outcome.retry_after_s)
         if wait is None:
             _rows.change(tx.connection, row.delivery, state="dead", settled_at=tx.now, **values)
-            _tell_dead(tx, row, outcome)
+            _tell_dead(tx, row, row.attempts + 1, outcome.result)
         else:
             _rows.change(tx.connection, row.delivery, due_at=tx.now + wait, **values)
         _count_failure(tx, row, gone=outcome.status == GONE)
 
 
-def _tell_dead(tx: Tx, row: Any, outcome: Outcome) -> None:
+def _tell_dead(tx: Tx, row: Any, attempts: int, result: str) -> None:
     """Its owner hears of it by other ways; not of what was only to tell that something else died."""
     if row.event in (events.DeliveryDied.name, events.ChannelDisabled.name):
         return
@@ -135,8 +136,8 @@ def _tell_dead(tx: Tx, row: Any, outcome: Outcome) -> None:
         owner=row.owner,
         channel=row.channel,
         event=row.event,
-        attempts=row.attempts + 1,
-        result=outcome.result,
+        attempts=attempts,
+        result=result,
     )
     tx.record("deliveries.give_up", happened)
 
@@ -154,7 +155,15 @@ def _count_failure(tx: Tx, row: Any, *, gone: bool) -> None:
 
 
 def trim(tx: Tx) -> bool:
-    """What ended more than 30 days ago is gone, what was given up after 90: whether there may be more of it."""
-    _rows.give_up(tx.connection, tx.now - STALE_S, tx.now)
+    """What ended more than 30 days ago is gone, what was given up after 90: whether there may be more of it.
+
+    So are events that were handed on and are older than 30 days. What has waited as long for a first attempt, because
+    nobody here sends such, is given up, and that is told.
+    """
+    stale = _rows.untried(tx.connection, tx.now - STALE_S, _TOLD_AT_ONCE)
+    for row in stale:
+        _rows.change(tx.connection, row.delivery, state="dead", settled_at=tx.now, leased_until=None)
+        _tell_dead(tx, row, 0, UNTRIED)
     gone = _rows.trim(tx.connection, settled=tx.now - KEPT_S, dead=tx.now - DEAD_KEPT_S, limit=_AT_ONCE)
-    return gone == _AT_ONCE
+    events_gone = _rows.trim_events(tx.connection, tx.now - KEPT_S, _AT_ONCE)
+    return len(stale) == _TOLD_AT_ONCE or _AT_ONCE in (gone, events_gone)

@@ -161,10 +161,6 @@ def try_alert_rule(call: ReadAlerts, rule: str, wanted: RuleTrial) -> Response:
 def _shown(call: Call, reader: Reader, alert: str, right: Right) -> Alert:
     """The alert, where the caller has the *right* to it. To a stranger it is as if there were none."""
     found = alerts.require(reader, alert)
-    try:
-        call.require_right(reader, found.owner, right)
-    except ProblemError as error:
-        if error.problem.code == "owner_unknown":
-            raise ProblemError("alert_unknown", f"There is no alert {alert!r}.") from error
-        raise
+    unknown = ProblemError("alert_unknown", f"There is no alert {alert!r}.")
+    call.require_right_to(unknown, reader, found.owner, right)
     return found

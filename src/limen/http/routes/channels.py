@@ -187,7 +187,10 @@ def test_channel(call: WriteChannels, channel: str) -> Response:
 
 @router.post("/{channel}/replay", response_model=shape(Replayed))
 def replay_events(call: WriteChannels, channel: str, wanted: Replay) -> Response:
-    """Send again what happened in a time and the channel wants, 1,000 events at most. Ids stay what they were."""
+    """Send again what happened in a time and the channel wants.
+
+    1,000 events of the last 30 days at most. Ids stay what they were.
+    """
 
     def work(tx: Tx) -> Replayed:
         return Replayed(delivery.replay(tx, channel, since=wanted.since, until=wanted.until))
@@ -198,12 +201,8 @@ def replay_events(call: WriteChannels, channel: str, wanted: Replay) -> Response
 def channel_shown(call: Call, reader: Reader, channel: str, right: Right) -> Channel:
     """The channel, for which the caller has the *right*. Raises ``channel_unknown`` for what is not theirs."""
     found = channels.require(reader, channel)
-    try:
-        call.require_right(reader, found.owner, right)
-    except ProblemError as error:
-        if error.problem.code == "owner_unknown":
-            raise ProblemError("channel_unknown", f"There is no channel {channel!r}.") from None
-        raise
+    unknown = ProblemError("channel_unknown", f"There is no channel {channel!r}.")
+    call.require_right_to(unknown, reader, found.owner, right)
     return found
 
 

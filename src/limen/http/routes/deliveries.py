@@ -67,10 +67,6 @@ def retry_delivery(call: WriteChannels, delivery: str) -> Response:
 
 def _shown(call: Call, reader: Reader, delivery: str, right: Right) -> Delivery:
     found = deliveries.shown(reader, delivery)
-    try:
-        call.require_right(reader, found.owner, right)
-    except ProblemError as error:
-        if error.problem.code == "owner_unknown":
-            raise ProblemError("delivery_unknown", f"There is no delivery {delivery!r}.") from None
-        raise
+    unknown = ProblemError("delivery_unknown", f"There is no delivery {delivery!r}.")
+    call.require_right_to(unknown, reader, found.owner, right)
     return found
