@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 CHECKS = [
     *("settings", "database", "schema", "pepper", "state", "tombstones"),
-    *("nodes", "counters", "journal", "worker", "audit", "disk", "clock"),
+    *("nodes", "counters", "journal", "worker", "audit", "delivery", "disk", "clock"),
 ]
 
 

@@ -154,3 +154,15 @@ def plan(seed: int, lease_s: float, *, kinds: tuple[str, ...] = FAULTS, kills: f
     orders = _orders(chance, lease_s, HANDS, kills)
     wrong = faults(chance, kinds, lease_s, members)
     return Plan(seed, lasts, tuple(orders), tuple(sorted(wrong, key=lambda fault: fault.at)))
+
+
+def abandoned(seed: int, lease_s: float) -> Plan:
+    """A schedule in which a change is committed and nobody waits for it, while a node hears of nothing.
+
+    The hand that made it is killed, and the other one is told to make it at once.
+    """
+    chance = random.Random(seed)
+    held = Fault(lease_s, 2 * lease_s, "hold down", (f"node{chance.randrange(NODES)}",))
+    killed = chance.uniform(0.1, 0.6) * lease_s
+    order = Order(chance.uniform(1.0, 1.2) * lease_s, 0, 0, "deactivate", text_of(0, 0), killed_after=killed)
+    return Plan(seed, LEASES * lease_s, (order,), (held,))

@@ -26,6 +26,8 @@ waits eight times as long: a key that is not held costs a hundred times as much 
 BACK_S = 5.0
 """Within what time after the last fault every node answers for every key, on a machine that has other things to do."""
 
+KILLED = "killed"
+
 
 @dataclass(slots=True)
 class Made:
@@ -169,7 +171,9 @@ class Runner:
                 return
             run.made.append(made)
             if made.outcome == "unknown" and order.at and order.verb not in ("issue", "regenerate"):
-                again.put(Order(0.0, order.hand, order.owner, order.verb, order.text))  # once
+                again.put(Order(0.0, order.hand, order.owner, order.verb, order.text))  # once, and before a birth
+            if made.detail == KILLED:
+                self.cluster.hands[number].be_born()
 
     def _make(self, plan: Plan, number: int, order: Order) -> Made | None:
         """Let hand *number* carry out *order*; None where it cannot be told."""
@@ -197,8 +201,7 @@ class Runner:
             if killing.ident is not None:
                 killing.join()  # whoever is born now is not whom it was to kill
         if answer is None:
-            hand.be_born()
-            return Made(order, change, "unknown", "killed")
+            return Made(order, change, "unknown", KILLED)
         ended = answer["ended"] if answer["outcome"] == "done" else math.inf
         change = Change(change.verb, change.text, change.successor, answer["began"], ended)
         return Made(order, change, answer["outcome"], answer["detail"])

@@ -7,15 +7,15 @@ be cut for each of them. The same schedules are run against broken builds, which
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import pytest
 
 from tests.faults.cluster.builds import BROKEN
 from tests.faults.cluster.conftest import LEASE_S, Begin
 from tests.faults.cluster.members import Cluster
-from tests.faults.cluster.plan import plan
+from tests.faults.cluster.plan import Plan, abandoned, plan
 from tests.faults.cluster.runs import Run, Runner, admitted, unanswered
 
 START_SOLE = 40_000
@@ -23,13 +23,16 @@ START_SOLE = 40_000
 
 EACH = 50
 
+Drawn = Callable[[int, float], Plan]
+"""Makes the schedule of a seed, for a lease of so many seconds."""
 
-def until_wrong(cluster: Cluster, seeds: Sequence[int], lease_s: float, **how: Any) -> list[Run]:
+
+def until_wrong(cluster: Cluster, seeds: Sequence[int], lease_s: float, drawn: Drawn = plan) -> list[Run]:
     """What happened in the schedules of *seeds*, up to and with the first in which something is not explained."""
     runner, runs = Runner(cluster), list[Run]()
     runner.prepare(list(seeds))
     for seed in seeds:
-        runs.append(runner.run(plan(seed, lease_s, **how)))
+        runs.append(runner.run(drawn(seed, lease_s)))
         if runs[-1].wrong:
             break
     return runs
@@ -68,11 +71,11 @@ def test_what_has_answered_holds_in_every_process_whatever_goes_wrong(begin: Beg
     hold(begin(), range(first, first + EACH), LEASE_S)
 
 
-FALLS_FOR: dict[str, dict[str, Any]] = {
-    "no_fill_guard": {"kinds": ("slow loads",)},
-    "counted_from_receipt": {"kinds": ("slow renewals",)},
-    "acknowledged_before_applied": {"kinds": ("slow renewals", "delay", "stop")},
-    "nothing_new_waits_for_nobody": {"kinds": ("stop", "hold up", "hold down"), "kills": 0.5},
+FALLS_FOR: dict[str, Drawn] = {
+    "no_fill_guard": partial(plan, kinds=("slow loads",)),
+    "counted_from_receipt": partial(plan, kinds=("slow renewals",)),
+    "acknowledged_before_applied": partial(plan, kinds=("slow renewals", "delay", "stop")),
+    "nothing_new_waits_for_nobody": abandoned,
 }
 """What a build falls for, where that is not what goes wrong most of the time."""
 
@@ -84,7 +87,7 @@ WITHIN = 80
 @pytest.mark.check("C028")
 @pytest.mark.parametrize("build", [build.__name__ for build in BROKEN])
 def test_a_build_that_breaks_the_promise_is_caught(begin: Begin, build: str) -> None:
-    runs = until_wrong(begin(build), range(3_000, 3_000 + WITHIN), LEASE_S, **FALLS_FOR.get(build, {}))
+    runs = until_wrong(begin(build), range(3_000, 3_000 + WITHIN), LEASE_S, FALLS_FOR.get(build, plan))
     print(f"{build}: {'caught' if runs[-1].wrong else 'not caught'}; {summary(runs)}")
     assert runs[-1].wrong
 
