@@ -37,7 +37,7 @@ class Judged:
     found: Counter[str] = field(default_factory=Counter)
     false: Counter[str] = field(default_factory=Counter)
     worst: int = 0
-    """The most false alarms of one rule for one key."""
+    """The most false alarms for one key."""
     keys: int = 0
 
     def line(self, name: str) -> str:

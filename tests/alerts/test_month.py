@@ -31,6 +31,7 @@ def test_every_incident_is_found(judged: list[Judged]) -> None:
 
 def test_there_is_at_most_one_false_alarm_a_key_and_month(judged: list[Judged]) -> None:
     assert sum(sum(each.false.values()) for each in judged) <= sum(each.keys for each in judged)
+    assert max(each.worst for each in judged) <= 1
 
 
 def test_a_naive_threshold_has_many_times_as_many(judged: list[Judged]) -> None:

@@ -100,7 +100,7 @@ def untold(connection: Connection, now: float, since: float) -> Sequence[Row[Any
     """Alerts that are to be told, in the order of owners and kinds.
 
     They are open, or were over not long ago; nobody muted or acknowledged them, nor was their owner told of their like
-    after *since*.
+    after *since*: unless they were told already, and are worse by now. What is near may be over within the period.
     """
     told = alert_tellings
     statement = (
@@ -111,17 +111,19 @@ def untold(connection: Connection, now: float, since: float) -> Sequence[Row[Any
             or_(_OPEN, alerts.c.resolved_at > now - DAY_S),
             alerts.c.acknowledged_at.is_(None),
             or_(alerts.c.muted_until.is_(None), alerts.c.muted_until <= now),
-            or_(told.c.at.is_(None), told.c.at <= since),
+            or_(told.c.at.is_(None), told.c.at <= since, alerts.c.told_level > 0),
         )
         .order_by(alerts.c.owner, alerts.c.kind, alerts.c.fired_at, alerts.c.alert)
     )
     return connection.execute(statement.limit(2_000)).all()
 
 
-def told(connection: Connection, owner: str, kind: str, *, at: float, alone: bool, of: Collection[str]) -> None:
-    """The owner was told of the alerts *of* this kind, at *at*."""
+def told(connection: Connection, owner: str, kind: str, *, at: float | None, alone: bool, of: Collection[str]) -> None:
+    """The owner was told of the alerts *of* this kind, at *at*; None: no period begins with it."""
     values = {"told_level": alerts.c.level, "told_alone": alone}
     connection.execute(update(alerts).where(alerts.c.alert.in_(of)).values(**values))
+    if at is None:
+        return
     put = upsert(connection, alert_tellings).values(owner=owner, kind=kind, at=at)
     connection.execute(put.on_conflict_do_update(index_elements=["owner", "kind"], set_={"at": at}))
 

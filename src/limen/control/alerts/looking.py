@@ -175,11 +175,16 @@ def _not_found(tx: Tx, looked: Looked, row: Any) -> bool:
 
 
 def _tell(tx: Tx) -> None:
-    """Owners are told of what is new to them: once a rule and period; several alerts are one digest."""
+    """Owners are told of what is new to them: once a rule and period; several alerts are one digest.
+
+    What they were told of already is told at once when it is worse: as often as it has levels above its first.
+    """
     waiting = _rows.untold(tx.connection, tx.now, tx.now - PERIOD_S)
     for (owner, kind), of in groupby(waiting, key=lambda row: (row.owner, row.kind)):
         new = list(of)
-        _rows.told(tx.connection, owner, kind, at=tx.now, alone=len(new) == 1, of=[row.alert for row in new])
+        # Only news begins a period: else keys that get worse one by one would keep the news of others waiting.
+        at = None if all(row.told_level for row in new) else tx.now
+        _rows.told(tx.connection, owner, kind, at=at, alone=len(new) == 1, of=[row.alert for row in new])
         happened = _alone(new[0]) if len(new) == 1 else _together(owner, kind, new)
         tx.record("alerts.tell", happened, owner=owner, rule=kind, count=len(new))
 

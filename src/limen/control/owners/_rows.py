@@ -20,6 +20,7 @@ from limen.db.tables import (
     invitations,
     key_requests,
     keys,
+    outbox,
     owners,
     replies,
     standings,
@@ -192,9 +193,17 @@ def forget_channels(connection: Connection, owner: str, now: float) -> Sequence[
 
 
 def forget_alerts(connection: Connection, owner: str) -> None:
-    """Nothing says what was found of the owner's keys, or what the owner wanted to be told of."""
+    """Nothing says what was found of the owner's keys, or what the owner wanted to be told of.
+
+    What was told of it, to whomever, says no more than that it was: its words may hold addresses.
+    """
     for table in (alerts, alert_rules, alert_tellings):
         connection.execute(delete(table).where(table.c.owner == owner))
+    for table, one in ((outbox, outbox.c.id), (deliveries, deliveries.c.delivery)):
+        of = (table.c.event.startswith("alert.", autoescape=True), table.c.payload["owner"].as_string() == owner)
+        for name, payload in connection.execute(select(one, table.c.payload).where(*of)).all():
+            blank = payload | {said: type(payload[said])() for said in ("text", "facts") if said in payload}
+            connection.execute(update(table).where(one == name).values(payload=blank))
 
 
 def forget_replies(connection: Connection, owner: str) -> None:
