@@ -115,6 +115,10 @@ local function count(keys, args)
             }
             at = at + 7
             claim.rest = claim.count
+            -- Whoever was not sure of the time when it opened a window gave it more than its length.
+            if claim.window.ends > latest + claim.length then
+                claim.window.ends, claim.window.changed = latest + claim.length, true
+            end
             if clock.lost > 0 and clock.lost + claim.length > earliest then
                 claim.rest = 0
                 claim.full = clock.lost + claim.length
@@ -144,7 +148,7 @@ local function count(keys, args)
                 ends_in = claim.full - earliest
             elseif found.ends > earliest then
                 -- what is granted is spent until then; who is refused comes again then
-                ends_in = room and math.max(0, math.min(claim.length, found.ends - latest)) or found.ends - earliest
+                ends_in = math.min(claim.length, room and math.max(0, found.ends - latest) or found.ends - earliest)
             end
             answer[#answer + 1] = units
             answer[#answer + 1] = claim.rest - units

@@ -69,7 +69,7 @@ class Timescale:
         self._span: _Span = (0.0, 0.0)  # by how much the scale is ahead of our clock: at least, and at most
         self._at = 0.0
         self.settled = False
-        """Whether it is sure of its place; else windows that it opens may last ``ALONE_S`` longer than they should."""
+        """Whether it is sure of its place; else windows it opens last ``ALONE_S`` longer, until one asks who is."""
         self._version = 0
         self._came: _Span = (0.0, 0.0)  # when we came, and what was seen then
         self._read: _Span = (0.0, 0.0)
