@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from limen.control import alerts, keys, owners, recording, versions
+from limen.control.alerts import looking
 from limen.core.limits import Limit
 from limen.core.rollup import DAY_S, HOUR_S
 from limen.core.usage import Decided, Outcome
-from limen.drain import CHORES, Rota
+from limen.drain import Rota
+from limen.drain.chores import raise_alerts, usual
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -346,17 +348,70 @@ def test_a_rule_is_tried_on_what_was(watch: Watch, key: Issued) -> None:
     assert [(each.key, each.fired_at) for each in found.trials] == [(key.key.key, begins + HOUR_S / 2)]
     assert found.trials[0].resolved_at == begins + 7.5 * HOUR_S
     fewer = watch.desk.ask(alerts.try_rule, "many_addresses", since=begins - HOUR_S, whose=whose, numbers={"least": 13})
-    assert (fewer.keys, fewer.trials) == (1, ())
+    assert (fewer.keys, fewer.more, fewer.trials) == (1, False, ())
     late = watch.desk.ask(alerts.try_rule, "unused_key", since=begins, whose=whose, numbers={"days": 5})
     assert [each.rule for each in late.trials] == ["unused_key"]
+    watch.desk.act(keys.revoke, key.key.key)
+    watch.desk.act(keys.issue, keys.NewKey("creator", "u-1", "another", scopes=["read:self"]))
+    for key_days, looked_at in ((1, 1), (2, 2)):
+        some = watch.desk.ask(alerts.try_rule, "unused_key", since=watch.desk.now - DAY_S, whose={}, key_days=key_days)
+        assert (some.keys, some.more) == (looked_at, looked_at == 1)
     watch.desk.refused("request_malformed", alerts.try_rule, "expiring", since=0.0, whose={})
+
+
+@pytest.mark.req("R270")
+def test_every_key_has_its_turn_once_a_round_by_a_list_that_does_not_grow_old(
+    watch: Watch, owner: str, new_key: Callable[..., Issued], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(looking._AT_ONCE, "minute", 2)
+    issued = sorted((new_key("creator", owner) for _ in range(6)), key=lambda each: each.key.key)
+    names = [each.key.key for each in issued]
+    for each in issued[:5]:
+        watch.used(each)
+    pages, listed = [], None
+    while (looked := watch.desk.ask(alerts.look, "minute", listed)) is not None:
+        watch.desk.act(alerts.settle, looked)
+        pages.append([row.key for row in looked.keys])
+        listed = looked.listed
+        watch.used(issued[5])  # the list is made: its turn is in the next round
+    assert pages == [names[:2], names[2:4], names[4:5]]
+    watch.desk.now += 60
+    first = watch.desk.ask(alerts.look, "minute")
+    assert first is not None
+    watch.desk.act(alerts.settle, first)
+    assert first.listed is not None
+    assert [*first.listed.keys] == [each.encode() for each in names[2:]]
+    watch.desk.now += 600  # whoever listed them stood still
+    watch.used(issued[3])
+    late = watch.desk.ask(alerts.look, "minute", first.listed)
+    assert late is not None
+    assert [row.key for row in late.keys] == names[3:4]
+
+
+@pytest.mark.req("R270")
+def test_keys_that_were_called_this_minute_do_not_keep_hours_and_days_waiting(
+    watch: Watch, owner: str, new_key: Callable[..., Issued], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(looking._AT_ONCE, "minute", 1)
+    monkeypatch.setitem(looking._AT_ONCE, "hour", 1)
+    monkeypatch.setattr("limen.drain.chores._ALERTS_S", 0.03)
+    app = watch.desk.app
+    watch.desk.now = app.clock.read()[0]
+    for _ in range(30):
+        issued = new_key("creator", owner)
+        watch.used(issued)
+        watch.used(issued, at=watch.desk.now - HOUR_S)
+    raise_alerts(app)
+    rounds = dict(watch.desk.rows("select pace, after from alert_rounds"))
+    assert rounds.keys() == {"minute", "hour", "day"}
+    assert rounds["minute"] is not None  # else there was time enough for all
 
 
 @pytest.mark.req("R270")
 def test_the_worker_looks_by_itself(watch: Watch, owner: str, new_key: Callable[..., Issued]) -> None:
     app = watch.desk.app
     new_key("creator", owner, expires_at=app.clock.read()[0] + 3 * DAY_S)
-    chores = tuple(chore for chore in CHORES if chore.name == "alerts")
+    chores = tuple(chore for chore in usual() if chore.name == "alerts")
     rota = Rota(chores)
     rota.do(app)
     assert rota.failures == {}

@@ -280,6 +280,36 @@ def test_a_long_window_is_counted_by_roll_ups(desk: Desk, owner: str, new_key: C
     assert (short.used_at_most, long.used_at_most, long.left_at_least) == (1, 3, 17)
 
 
+@pytest.mark.req("R275")
+@pytest.mark.parametrize("per", ["key", "owner"])
+def test_of_many_keys_at_once_each_has_its_own_windows(
+    desk: Desk, owner: str, new_key: Callable[..., Issued], per: str
+) -> None:
+    desk.now = max(desk.now, NOON)
+    limits = {"limits__default": "5 per 60 s, 20 per 1 h, 90 per 30 d", "limits__per": per}
+    profile = changed(**limits, operations__1__limit="7 per 60 s")
+    desk.act(apis.apply_profile, "creator", profile)
+    other = desk.act(owners.create, owners.NewOwner("user", "Other")).owner
+    desk.act(owners.allow, other, "creator")
+    issued = [new_key("creator", owner)]
+    desk.act(keys.revoke, issued[0].key.key)
+    issued += [new_key("creator", each) for each in (owner, other)]
+    called = [(0, 10), (1, 10), (1, 61), (1, 3_000), (2, 61), (2, 2 * DAY_S), (3, 5), (3, 90)]
+    issued.append(desk.act(keys.regenerate, issued[1].key.key, overlap_s=0))
+    for number, ago in called:
+        told(desk, issued[number], desk.now - ago, operation=profile.operations[1].name if ago == 5 else "getMe")
+    places = dict(desk.rows("select key, locator from keys"))
+    at_once = desk.ask(statistics.windows, "creator", [places[each.key.key] for each in issued])
+    of_owner, of_chain = {0: "013", 1: "013", 2: "2", 3: "013"}, {0: "0", 1: "13", 2: "2", 3: "13"}
+    for number, each in enumerate(issued):
+        together = (of_owner if per == "owner" else of_chain)[number]
+        used = [sum(str(n) in together and ago < length for n, ago in called) for length in (60, 3_600, 30 * DAY_S)]
+        found = at_once[places[each.key.key]]
+        assert [use.used_at_most for use in found if not use.operation] == used
+        assert [use.used_at_most for use in found if use.operation] == [1] * ("3" in of_chain[number])
+        assert found == desk.ask(statistics.window, Asked(key=each.key.key))
+
+
 # -- export ----------------------------------------------------------------------------------------------------------
 
 

@@ -285,7 +285,7 @@ def test_no_file_stays_open_behind_a_writer(creator: App, owner: str) -> None:
         with pytest.raises(ProblemError):
             creator.act(owners.suspend, "nobody", reason="a test")
         Epoch(creator.settings.state_folder)
-    assert opened() == before
+    assert opened() <= before  # what others left may be closed meanwhile
 
 
 def test_a_lock_of_sqlite_that_stays_is_the_store_being_down(

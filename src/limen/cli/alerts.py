@@ -159,7 +159,8 @@ def try_(
         show.json_out(found)
         return
     show.many(found.trials, TRIED, as_json=False, nothing=f"It would not have fired: of {found.keys} keys.")
-    show.warn([found.blind.rstrip(".")] if found.blind else [])
+    partly = [f"there are more than the {found.keys} keys that were looked at"] if found.more else []
+    show.warn(([found.blind.rstrip(".")] if found.blind else []) + partly)
 
 
 def _since(text: str) -> read.Moment | int:

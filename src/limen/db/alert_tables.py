@@ -14,10 +14,9 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     Table,
-    text,
 )
 
-from limen.db.columns import Text, metadata
+from limen.db.columns import Text, metadata, only
 
 alert_rules = Table(  # what staff, and owners for their keys, set otherwise than the profile has it
     "alert_rules",
@@ -30,8 +29,6 @@ alert_rules = Table(  # what staff, and owners for their keys, set otherwise tha
     Column("set_at", Double, nullable=False),
     Column("set_by", Text, nullable=False),
 )
-
-_OPEN, _UNTOLD = text("resolved_at is null"), text("told_level < level")
 
 alerts = Table(  # what a rule found of a key, from when it fired until it no longer does, and afterwards
     "alerts",
@@ -55,8 +52,8 @@ alerts = Table(  # what a rule found of a key, from when it fired until it no lo
     Column("acknowledged_by", Text, nullable=False),
     Column("muted_until", Double),
     CheckConstraint("severity in ('info', 'warning', 'critical')", name="alert_severity"),
-    Index("alerts_open", "locator", "kind", unique=True, sqlite_where=_OPEN, postgresql_where=_OPEN),
-    Index("alerts_untold", "owner", "kind", sqlite_where=_UNTOLD, postgresql_where=_UNTOLD),
+    Index("alerts_open", "locator", "kind", unique=True, **only("resolved_at is null")),
+    Index("alerts_untold", "owner", "kind", **only("told_level < level")),
     Index("alerts_by_owner", "owner", "fired_at", "alert"),
     Index("alerts_by_age", "fired_at", "alert"),
     Index("alerts_by_key", "key", "kind", "fired_at"),

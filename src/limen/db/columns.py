@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Integer, MetaData
+from sqlalchemy import BigInteger, Integer, MetaData, text
 from sqlalchemy import Text as AnyText
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -17,6 +17,11 @@ Text = AnyText().with_variant(AnyText(collation="C"), "postgresql")
 
 Serial = BigInteger().with_variant(Integer, "sqlite")
 """A number that the database gives: SQLite gives one to an INTEGER alone, which has 64 bits there."""
+
+
+def only(condition: str) -> dict[str, Any]:
+    """What says to an index that it is of the rows of this *condition* alone, in both databases."""
+    return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
 
 
 class AsStored(FunctionElement[Any]):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, BigInteger, Column, Double, ForeignKey, Index, Integer, LargeBinary, Table, text
+from sqlalchemy import JSON, BigInteger, Column, Double, ForeignKey, Index, Integer, LargeBinary, Table
 
-from limen.db.columns import Text, metadata
+from limen.db.columns import Text, metadata, only
 
 channels = Table(  # a way to somebody: an e-mail address, or a webhook's endpoint
     "channels",
@@ -56,8 +56,7 @@ deliveries = Table(  # one event on its way to one channel
         "deliveries_due",
         "due_at",
         "delivery",
-        sqlite_where=text("state = 'due'"),
-        postgresql_where=text("state = 'due'"),
+        **only("state = 'due'"),
     ),
     Index("deliveries_by_channel", "channel", "created_at", "delivery"),
     Index("deliveries_by_age", "settled_at"),

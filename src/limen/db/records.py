@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from functools import lru_cache
 from ipaddress import ip_network
@@ -19,16 +19,15 @@ from limen.db.tables import change_head, keys, owners, standings
 
 _STATES = {"active": State.ACTIVE, "inactive": State.INACTIVE, "expired": State.EXPIRED, "revoked": State.REVOKED}
 
+_OF_OWNER = (
+    owners.c.kind,
+    owners.c.suspended_at,
+    standings.c.plan,
+    standings.c.allowed,
+    standings.c.limits.label("owner_limits"),
+)
 _ONE = (
-    select(
-        change_head.c.seq.label("head"),
-        keys,
-        owners.c.kind,
-        owners.c.suspended_at,
-        standings.c.plan,
-        standings.c.allowed,
-        standings.c.limits.label("owner_limits"),
-    )
+    select(change_head.c.seq.label("head"), keys, *_OF_OWNER)
     .select_from(change_head)
     .outerjoin(keys, (keys.c.locator == bindparam("place")) & (keys.c.api == bindparam("api")))
     .outerjoin(owners, owners.c.owner == keys.c.owner)
@@ -51,6 +50,20 @@ def load_record(
     if row.key is None:
         return None, row.head
     return _record(row, profile, shared, numbered(row.pepper, row.scheme)), row.head
+
+
+def load_records(
+    connection: Connection, places: Collection[bytes], *, api: str, profile: Profile
+) -> dict[bytes, Record]:
+    """The records of the keys of *api* at *places*, in one statement: to look at, not for a gate."""
+    statement = (
+        select(keys, *_OF_OWNER)
+        .join(owners, owners.c.owner == keys.c.owner)
+        .outerjoin(standings, (standings.c.owner == keys.c.owner) & (standings.c.api == keys.c.api))
+        .where(keys.c.locator.in_(places), keys.c.api == api)
+    )
+    shared: SharedTerms = {}
+    return {row.locator: _record(row, profile, shared, 0) for row in connection.execute(statement)}
 
 
 @lru_cache(maxsize=1_024)  # many owners have the same: they share the values

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from alembic.migration import MigrationContext
     from alembic.script import ScriptDirectory
 
-HEAD = "0008"
+HEAD = "0010"
 """The revision that this release works with: the last of ``migrations/versions``, as a test says."""
 
 

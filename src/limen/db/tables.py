@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 
 from limen.db.alert_tables import alert_rounds, alert_rules, alert_tellings, alerts
-from limen.db.columns import Serial, Text, metadata
+from limen.db.columns import Serial, Text, metadata, only
 from limen.db.delivery_tables import channels, deliveries, delivery_attempts, inbox, notices
 from limen.db.usage_tables import (
     disregards,
@@ -174,8 +174,7 @@ owners = Table(
     Index(
         "owners_suspended",
         "owner",
-        sqlite_where=text("suspended_at is not null"),
-        postgresql_where=text("suspended_at is not null"),
+        **only("suspended_at is not null"),
     ),
 )
 
@@ -257,10 +256,8 @@ keys = Table(
     CheckConstraint("state in ('active', 'inactive', 'expired', 'revoked')", name="key_state"),
     CheckConstraint("slot is null or (state = 'active' and slot = api || ':' || owner)", name="key_slot"),
     Index("keys_by_owner", *OWNER.by, *OWNER.order),
-    *(
-        Index(walk.index, *walk.by, *walk.order, sqlite_where=text(walk.only), postgresql_where=text(walk.only))
-        for walk in INDEXES
-    ),
+    Index("keys_by_lineage", "lineage", **only("lineage <> locator")),  # of keys that took the place of another
+    *(Index(walk.index, *walk.by, *walk.order, **only(walk.only)) for walk in INDEXES),
 )
 
 key_requests = Table(  # keys that were asked for, and what staff decided
@@ -392,8 +389,7 @@ outbox = Table(
     Index(
         "outbox_waiting",
         "id",
-        sqlite_where=text("delivered_at is null"),
-        postgresql_where=text("delivered_at is null"),
+        **only("delivered_at is null"),
     ),
     Index("outbox_by_age", "at", "id"),
 )

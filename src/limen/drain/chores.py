@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from math import inf
 from threading import Thread
 from time import monotonic
@@ -81,16 +82,24 @@ def forget_told(app: App) -> None:
         continue
 
 
-def raise_alerts(app: App) -> None:
-    """Rules looked at the keys with news, each at its own pace; owners are told."""
-    until = monotonic() + _ALERTS_S
-    for pace in PACES:
-        while monotonic() < until:
+def raise_alerts(app: App, listed: dict[str, alerts.Listed | None] | None = None) -> None:
+    """Rules looked at the keys with news, each at its own pace; owners are told.
+
+    Each pace has its share of the time, a page at least, and what those before it left of theirs. *listed*: by pace,
+    the keys whose turn is to come, for the next time.
+    """
+    until, known = monotonic() + _ALERTS_S, {} if listed is None else listed
+    for done, pace in enumerate(PACES):
+        share = monotonic() + (until - monotonic()) / (len(PACES) - done)
+        while True:
             with app.reading() as reader:
-                looked = alerts.look(reader, pace)
+                looked = alerts.look(reader, pace, known.get(pace))
             if looked is None:
                 break
             app.note(alerts.settle, looked, actor=WORKER)
+            known[pace] = looked.listed
+            if monotonic() >= share:
+                break
 
 
 def seal_anew(app: App) -> None:
@@ -116,7 +125,6 @@ CHORES = (
     Chore("retention", 600.0, forget_old),
     Chore("replies", 60.0, lambda app: app.act(replies.forget_old, actor=WORKER)),
     Chore("told", 600.0, forget_told),
-    Chore("alerts", 15.0, raise_alerts),
     Chore("seals", 60.0, seal_anew),
     Chore("partitions", 3_600.0, lambda app: app.act(partitions.prepare, actor=WORKER)),
     Chore("windows", 60.0, lambda app: app.act(windows.clear, actor=WORKER)),
@@ -129,8 +137,12 @@ LAST_S = 2.0
 
 
 def usual() -> tuple[Chore, ...]:
-    """The chores, and that which counts for itself how often it failed."""
-    return (*CHORES, Chore("metrics", 60.0, Pusher(), beside=True))
+    """The chores, and those that know how far they came."""
+    return (
+        *CHORES,
+        Chore("alerts", 5.0, partial(raise_alerts, listed={})),
+        Chore("metrics", 60.0, Pusher(), beside=True),
+    )
 
 
 @dataclass(slots=True)

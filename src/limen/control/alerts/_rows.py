@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, TypedDict
 
-from sqlalchemy import BigInteger, Connection, Row, cast, delete, func, insert, or_, select, tuple_, update
+from sqlalchemy import BigInteger, Connection, Row, bindparam, cast, delete, func, insert, or_, select, tuple_, update
 
 from limen.core.keys import BODY_CHARS, ID_CHARS
 from limen.core.rollup import DAY_S, HOUR_S, WHOLE
@@ -74,6 +74,16 @@ def fire(connection: Connection, values: dict[str, Any]) -> None:
 def change(connection: Connection, alert: str, **values: Any) -> None:
     """Set columns of an alert's row."""
     connection.execute(update(alerts).where(alerts.c.alert == alert).values(**values))
+
+
+def seen_again(connection: Connection, found: Sequence[Mapping[str, Any]]) -> None:
+    """Each alert of *found* has the ``severity``, ``text``, ``facts`` and ``seen_at`` that it has there."""
+    names = ("severity", "text", "facts", "seen_at")
+    statement = update(alerts).where(alerts.c.alert == bindparam("of"))
+    statement = statement.values({name: bindparam(f"new_{name}") for name in names})
+    if found:
+        rows = [{"of": each["alert"]} | {f"new_{name}": each[name] for name in names} for each in found]
+        connection.execute(statement, rows)
 
 
 def drop_old(connection: Connection, before: float, now: float, limit: int) -> int:
@@ -236,16 +246,17 @@ def versions_called(connection: Connection, keys_of: Collection[tuple[str, bytes
     return connection.execute(statement.where(*which).group_by(table.c.locator, table.c.version, table.c.at)).all()
 
 
-def in_paths(connection: Connection, locator: bytes, key: str, hour: int) -> int:
-    """How many readings of the key in the Unix hour *hour* have in their path its id and as much as follows it.
+def in_paths(connection: Connection, locators: Collection[bytes], hour: int) -> dict[bytes, int]:
+    """How many readings of keys in the Unix hour *hour* have in their path the key's id and as much as follows it.
 
     It reads them all.
     """
     begin = hour * HOUR_S
-    statement = select(func.count()).where(
-        readings.c.locator == locator,
+    statement = select(keys.c.locator, func.count()).join_from(keys, readings, readings.c.locator == keys.c.locator)
+    statement = statement.where(
+        keys.c.locator.in_(locators),
         readings.c.at >= begin,
         readings.c.at < begin + HOUR_S,
-        readings.c.path.like(f"%{key}{'_' * (BODY_CHARS - ID_CHARS)}%"),
+        readings.c.path.like("%" + keys.c.key + "_" * (BODY_CHARS - ID_CHARS) + "%"),
     )
-    return int(connection.execute(statement).scalar_one())
+    return {row[0]: row[1] for row in connection.execute(statement.group_by(keys.c.locator))}

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from limen.control import apis
 from limen.control.alerts import _rows, pictures
@@ -18,7 +18,9 @@ from limen.core.keys import draw_id
 from limen.core.rollup import HOUR_S, MINUTE_S
 from limen.db.transaction import Reader, Tx
 
-_AT_ONCE = {"minute": 50, "hour": 50, "day": 500}
+_AT_ONCE = {"minute": 500, "hour": 100, "day": 500}
+_LISTED = 100_000
+"""Of so many keys it is known beforehand that their turn is to come: 8 MB."""
 _LATE_S = 120
 """How long after its end an hour is looked at: its readings have come by then."""
 _MISSED_H = 24
@@ -37,6 +39,14 @@ _PICTURES: Final[Mapping[str, Callable[[Reader, Any, int], dict[bytes, Picture]]
 }
 
 
+class Listed(NamedTuple):
+    """Keys with news whose turn is still to come, in order, behind *after*: as they were listed in a span."""
+
+    span: int
+    after: bytes
+    keys: Sequence[bytes]
+
+
 @dataclass(frozen=True, slots=True)
 class Looked:
     """What was found of some keys. *after*: the last of them, behind which there are more; None: there are none."""
@@ -49,17 +59,21 @@ class Looked:
     """By locator and kind."""
     ended: frozenset[bytes]
     """Keys that cannot be used any more."""
+    listed: Listed | None = None
+    """To be handed to ``look`` the next time."""
 
 
-def look(reader: Reader, pace: str) -> Looked | None:
+def look(reader: Reader, pace: str, listed: Listed | None = None) -> Looked | None:
     """What is to be said of the next keys whose turn it is at this *pace*; None: nothing, nor is anybody to be told.
 
     Of the hours: those with calls in the hour that is over, of the minutes: in the last five; and those with an alert.
+    *listed*: what came with the page before, so that keys need not be listed anew for each.
     """
     for span, after in _spans(reader, pace):
-        locators = _next(reader, pace, span, after)
-        if locators or pace == "day":
-            return _looked(reader, pace, span, locators)
+        if listed is None or not _still(listed, pace, span, after):
+            listed = Listed(span, after, _next(reader, pace, span, after))
+        if listed.keys or pace == "day":
+            return _looked(reader, pace, span, listed)
     if _rows.untold(reader.connection, reader.now, reader.now - PERIOD_S):
         return Looked("", 0, None, (), {}, frozenset())
     return None
@@ -70,16 +84,18 @@ def settle(tx: Tx, looked: Looked) -> int:
 
     Once a day, with or without keys, those go that are over for 400 days.
     """
-    changed = 0
+    changed, again = 0, list[Any]()
     if looked.pace:
         held = {(row.locator, row.kind): row for row in _rows.firing(tx.connection, [k.locator for k in looked.keys])}
         for key in looked.keys:
             for kind in _kinds(looked.pace):
                 finding, row = looked.findings.get((key.locator, kind)), held.get((key.locator, kind))
                 if finding is not None:
-                    changed += _found(tx, key, kind, finding, row)
+                    changed += 1
+                    again += _found(tx, key, kind, finding, row)
                 elif row is not None:
                     changed += _not_found(tx, looked, row)
+        _rows.seen_again(tx.connection, again)
         _rows.put_round(tx.connection, looked.pace, looked.span, looked.after)
     if looked.pace == "day":
         _rows.drop_old(tx.connection, tx.now - KEPT_S, tx.now, _DROPPED)
@@ -106,13 +122,20 @@ def _spans(reader: Reader, pace: str) -> Iterator[tuple[int, bytes]]:
 def _next(reader: Reader, pace: str, span: int, after: bytes) -> list[bytes]:
     if pace == "day":
         return _rows.active(reader.connection, after, _AT_ONCE[pace])
-    news = partial(_rows.called, reader.connection, kinds=_kinds(pace), after=after, limit=_AT_ONCE[pace])
+    news = partial(_rows.called, reader.connection, kinds=_kinds(pace), after=after, limit=_LISTED)
     if pace == "hour":
         return news(("hour", span * HOUR_S, (span + 1) * HOUR_S))
     return news(("minute", (span - _NEWS_MIN) * MINUTE_S, (span + 1) * MINUTE_S))
 
 
-def _looked(reader: Reader, pace: str, span: int, locators: list[bytes]) -> Looked:
+def _still(listed: Listed, pace: str, span: int, after: bytes) -> bool:
+    """Whether what was listed is what is to be looked at now. Of minutes that are past there is no other news."""
+    late = _NEWS_MIN if pace == "minute" else 1
+    return listed.after == after and 0 <= span - listed.span < late
+
+
+def _looked(reader: Reader, pace: str, span: int, listed: Listed) -> Looked:
+    locators, rest = listed.keys[: _AT_ONCE[pace]], listed.keys[_AT_ONCE[pace] :]
     rows = tuple(_rows.keys_at(reader.connection, locators))
     ended = frozenset(row.locator for row in rows if row.state != "active" or row.deleted_at is not None)
     held = {(row.locator, row.kind) for row in _rows.firing(reader.connection, locators)}
@@ -129,27 +152,30 @@ def _looked(reader: Reader, pace: str, span: int, locators: list[bytes]) -> Look
             if finding is not None:
                 findings[row.locator, kind] = finding
     after = locators[-1] if len(locators) == _AT_ONCE[pace] else None
-    return Looked(pace, span, after, rows, findings, ended)
+    more = listed._replace(after=locators[-1], keys=rest) if rest else None
+    return Looked(pace, span, after, rows, findings, ended, more)
 
 
 def _kinds(pace: str) -> list[str]:
     return [kind for kind in KINDS if PACE_OF[kind] == pace]
 
 
-def _found(tx: Tx, key: Any, kind: str, finding: Finding, row: Any) -> bool:
+def _found(tx: Tx, key: Any, kind: str, finding: Finding, row: Any) -> list[dict[str, Any]]:
+    """The alert fires, or is worse; where it is neither, how it was seen again."""
     said = {"severity": finding.severity, "text": finding.text, "facts": dict(finding.facts), "seen_at": tx.now}
     if row is None:
         new = {"alert": draw_id(tx.entropy), "api": key.api, "key": key.key, "locator": key.locator, "kind": kind}
         told = {"level": finding.level, "told_level": 0, "told_alone": False, "acknowledged_by": ""}
         muted = _rows.muted_until(tx.connection, key.key, kind)
         _rows.fire(tx.connection, {**new, **told, **said, "owner": key.owner, "fired_at": tx.now, "muted_until": muted})
-        return True
+        return []
     if finding.level > row.level:
-        said |= {"level": finding.level, "acknowledged_at": None, "acknowledged_by": ""}
-    elif finding.level < row.level:
-        said = {"seen_at": tx.now}  # what it was at its worst stands until it is over
-    _rows.change(tx.connection, row.alert, **said)
-    return True
+        worse = {"level": finding.level, "acknowledged_at": None, "acknowledged_by": ""}
+        _rows.change(tx.connection, row.alert, **said, **worse)
+        return []
+    if finding.level < row.level:  # what it was at its worst stands until it is over
+        said |= {"severity": row.severity, "text": row.text, "facts": row.facts}
+    return [{"alert": row.alert, **said}]
 
 
 def _not_found(tx: Tx, looked: Looked, row: Any) -> bool:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from limen.control import statistics, versions
 from limen.control.alerts import _rows
-from limen.control.statistics import Asked
+from limen.control.statistics import LimitUse
 from limen.core import addresses
 from limen.core.alerts import DAY_S, Old, Picture, Window
 from limen.core.baseline import WEEK, WEEKS
@@ -35,11 +36,12 @@ def by_minute(reader: Reader, rows: Rows, span: int) -> dict[bytes, Picture]:
         failed[row.locator] += row.failed
         if row.limited and row.at >= now - 2 * MINUTE_S:
             limited.add(row.locator)
+    windows = _windows(reader, rows, limited)
     return {
         row.locator: Picture(
             now=reader.now,
             created_at=row.created_at,
-            windows=_windows(reader, row, refused=row.locator in limited),
+            windows=windows.get(row.locator, ()),
             answered=answered[row.locator],
             failed=failed[row.locator],
         )
@@ -56,6 +58,8 @@ def by_hour(reader: Reader, rows: Rows, hour: int) -> dict[bytes, Picture]:
             hours[row.locator][row.at // HOUR_S] = row.calls
     places = blocks(reader, [row.locator for row in rows], end - 30 * int(DAY_S), end)
     operations, old = first_calls(reader, rows, end), old_versions(reader, rows, end)
+    searched = [row.locator for row in rows if 0 < hours[row.locator].get(hour, 0) <= _SEARCHED]
+    in_url = _rows.in_paths(reader.connection, searched, hour)
     return {
         row.locator: Picture(
             now=float(end),
@@ -65,11 +69,7 @@ def by_hour(reader: Reader, rows: Rows, hour: int) -> dict[bytes, Picture]:
             places=places[row.locator],
             operations=operations[row.locator],
             versions=old[row.locator].get(int(end // DAY_S), ()),
-            in_url=(
-                _rows.in_paths(reader.connection, row.locator, row.key, hour)
-                if 0 < hours[row.locator].get(hour, 0) <= _SEARCHED
-                else 0
-            ),
+            in_url=in_url.get(row.locator, 0),
         )
         for row in rows
     }
@@ -142,18 +142,27 @@ def _places(rows: Rows) -> list[tuple[str, bytes]]:
     return [(row.api, row.locator) for row in rows]
 
 
-def _windows(reader: Reader, row: Any, *, refused: bool) -> tuple[Window, ...]:
-    """The key's limits, and how much of a window each may have used: all of the shortest where a call was *refused*."""
-    try:
-        uses = statistics.window(reader, Asked(key=row.key))
-    except ProblemError:  # the API is gone, or what it rested on
-        return ()
-    windows = [
-        Window(each.operation or each.source, each.count, each.window_s, each.used_at_most)
-        for each in uses
-        if each.count > 0 and each.source != "emergency" and not each.limit.startswith("shadow")
-    ]
-    if refused and windows and not any(each.used >= each.limit for each in windows):
-        fullest = max(windows, key=lambda each: each.used / each.limit)
-        windows.append(Window(fullest.name, fullest.limit, fullest.window_s, fullest.limit))
-    return tuple(windows)
+def uses(reader: Reader, rows: Rows) -> dict[bytes, list[LimitUse]]:
+    """The limits of each key that it may come near to, and how much of a window it may have used."""
+    found: dict[bytes, list[LimitUse]] = {}
+    for api in {row.api for row in rows}:
+        with suppress(ProblemError):  # the API is gone
+            found |= statistics.windows(reader, api, [row.locator for row in rows if row.api == api])
+    return {
+        place: [
+            each for each in of if each.count > 0 and each.source != "emergency" and not each.limit.startswith("shadow")
+        ]
+        for place, of in found.items()
+    }
+
+
+def _windows(reader: Reader, rows: Rows, limited: Collection[bytes]) -> dict[bytes, tuple[Window, ...]]:
+    """The keys' limits, and how much of them is used: all of the fullest where a call was refused, as of *limited*."""
+    found = {}
+    for place, of in uses(reader, rows).items():
+        windows = [Window(each.operation or each.source, each.count, each.window_s, each.used_at_most) for each in of]
+        if place in limited and windows and not any(each.used >= each.limit for each in windows):
+            fullest = max(windows, key=lambda each: each.used / each.limit)
+            windows.append(Window(fullest.name, fullest.limit, fullest.window_s, fullest.limit))
+        found[place] = tuple(windows)
+    return found

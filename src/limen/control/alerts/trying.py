@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from limen.control import apis, statistics
+from limen.control import apis
 from limen.control.alerts import _rows, pictures
 from limen.control.alerts.actions import require_numbers
 from limen.control.alerts.views import settings_of
-from limen.control.statistics import Asked
+from limen.control.statistics import LimitUse
 from limen.core.alerting import CALM_S, PACE_OF, in_force
 from limen.core.alerts import DAY_S, Window
 from limen.core.baseline import WEEK, WEEKS
@@ -56,26 +56,36 @@ class Trials:
     rule: str
     since_at: float
     keys: int
-    """How many keys were looked at: ``MOST_KEYS`` at most."""
+    """How many keys were looked at: 200 at most."""
+    more: bool
+    """Whether there are more of them than were looked at."""
     blind: str
     """What cannot be known any more; empty: nothing."""
     trials: tuple[Trial, ...]
 
 
 def try_rule(
-    reader: Reader, kind: str, *, since: float, whose: Mapping[str, str], numbers: Mapping[str, float] | None = None
+    reader: Reader,
+    kind: str,
+    *,
+    since: float,
+    whose: Mapping[str, str],
+    numbers: Mapping[str, float] | None = None,
+    key_days: int = MOST_KEYS * 90,
 ) -> Trials:
     """When the rule would have fired since then (Unix seconds): as it is set, or with other *numbers*.
 
-    *whose*: ``owner``, ``api``, ``key``. It looks at what is kept of each hour, up to the last whole one: some 0.1 s a
-    key and month. Raises ``alert_rule_wrong``, and ``request_malformed`` for more than 90 days.
+    *whose*: ``owner``, ``api``, ``key``. It looks at what is kept of each hour, up to the last whole one: some 2 ms of
+    a core a key and day, *key_days* of them at most, for 200 keys at most. Raises ``alert_rule_wrong``, and
+    ``request_malformed`` for more than 90 days.
     """
     require_numbers(kind, numbers or {})
     if not reader.now - LONGEST_S <= since < reader.now:
         raise ProblemError("request_malformed", "since: allowed is a moment of the last 90 days.")
     dated = PACE_OF[kind] == "day"
-    found = _rows.chosen(reader.connection, whose, since=int(since), dated=dated, limit=MOST_KEYS)
-    rows = _rows.keys_at(reader.connection, found)
+    most = min(MOST_KEYS, max(1, int(key_days * DAY_S / (reader.now - since))))
+    found = _rows.chosen(reader.connection, whose, since=int(since), dated=dated, limit=most + 1)
+    rows = _rows.keys_at(reader.connection, found[:most])
     begin, end = int(since) // HOUR_S, int(reader.now) // HOUR_S
     histories = _histories(reader, kind, rows, begin, end)
     settings = settings_of(reader, {row.owner for row in rows})
@@ -89,7 +99,7 @@ def try_rule(
             for each in spans(kind, {**rule.numbers, **(numbers or {})}, seen, calm)
         ]
     told.sort(key=lambda each: (each.fired_at, each.key))
-    return Trials(kind, since, len(rows), _BLIND.get(kind, ""), tuple(told))
+    return Trials(kind, since, len(rows), len(found) > most, _BLIND.get(kind, ""), tuple(told))
 
 
 def _histories(reader: Reader, kind: str, rows: Any, begin: int, end: int) -> dict[bytes, History]:
@@ -104,6 +114,7 @@ def _histories(reader: Reader, kind: str, rows: Any, begin: int, end: int) -> di
     operations = pictures.first_calls(reader, rows if kind in ("new_operation", "silent_key_wakes") else [], until)
     days = (end - begin) // 24 + 2
     old = pictures.old_versions(reader, rows if kind == "deprecated_version" else [], until, days)
+    limits = pictures.uses(reader, rows) if kind == "limit_near" else {}
     found = {}
     for row in rows:
         mine = counts[row.locator]
@@ -114,20 +125,15 @@ def _histories(reader: Reader, kind: str, rows: Any, begin: int, end: int) -> di
             hours={hour: each.calls for hour, each in mine.items()},
             places=blocks[row.locator],
             operations=operations[row.locator],
-            each=_each(reader, row, mine, begin) if kind in ("error_rate", "limit_near") else {},
+            each=_each(limits.get(row.locator, ()), mine, begin) if kind in ("error_rate", "limit_near") else {},
             versions=old[row.locator],
         )
     return found
 
 
-def _each(reader: Reader, row: Any, counts: Mapping[int, Any], begin: int) -> dict[int, Hour]:
+def _each(uses: Iterable[LimitUse], counts: Mapping[int, Any], begin: int) -> dict[int, Hour]:
     """The answers of each hour, and the windows that ended with it: by the limits of today."""
-    limits = [
-        each
-        for each in statistics.window(reader, Asked(key=row.key))
-        if each.count > 0 and not each.operation and each.source != "emergency" and not each.limit.startswith("shadow")
-    ]
-    found = {}
+    limits, found = [each for each in uses if not each.operation], {}
     for hour, each in counts.items():
         if hour < begin:
             continue

@@ -2,8 +2,9 @@
 
 from limen.control.statistics.actions import Asked, Totals, by, series, totals
 from limen.control.statistics.metering import Meters, meters
-from limen.control.statistics.review import LimitUse, ScopeUse, scopes, window
+from limen.control.statistics.review import ScopeUse, scopes
 from limen.control.statistics.rows import export
+from limen.control.statistics.windows import LimitUse, window, windows
 
 __all__ = [
     "Asked",
@@ -18,4 +19,5 @@ __all__ = [
     "series",
     "totals",
     "window",
+    "windows",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple, TypedDict
 
@@ -15,6 +16,7 @@ from sqlalchemy import (
     case,
     cast,
     func,
+    literal,
     select,
     tuple_,
     union_all,
@@ -56,6 +58,15 @@ class Whose(NamedTuple):
     owner: str = ""
     place: bytes = b""
     """The key's locator."""
+
+
+class Group(NamedTuple):
+    """Keys whose calls count together: those of each of these *parts*."""
+
+    api: str
+    by: str
+    """``lineage`` or ``owner``; ``api``: all of it, by its roll-ups."""
+    parts: Collection[Any]
 
 
 def place_of(connection: Connection, key: str) -> Any:
@@ -192,38 +203,53 @@ def operations(connection: Connection, whose: Whose, spans: Iterable[Piece]) -> 
     return {operation: (calls, int(at)) for operation, calls, at in connection.execute(statement)}
 
 
-def chain(connection: Connection, lineage: bytes) -> list[bytes]:
-    """The locators of all keys of a chain of keys that replaced one another."""
-    return list(connection.execute(select(keys.c.locator).where(keys.c.lineage == lineage)).scalars())
+def admitted_since(
+    connection: Connection, of: Group, since: float, operations: Collection[str] = ()
+) -> dict[tuple[Any, str], int]:
+    """How many readings since then were admitted: by the part of the group, and the operation.
 
-
-def of_owner(connection: Connection, owner: str, api: str) -> list[bytes]:
-    """The locators of all keys that *owner* has of *api*."""
-    return list(connection.execute(select(keys.c.locator).where(keys.c.owner == owner, keys.c.api == api)).scalars())
-
-
-def admitted_since(connection: Connection, places: Collection[bytes], since: float, operation: str = "") -> int:
-    """How many readings of the keys at *places* since then were admitted."""
-    statement = select(func.count()).select_from(readings)
-    statement = statement.where(readings.c.locator.in_(places), readings.c.at > since, readings.c.code == OK.slug)
-    if operation:
-        statement = statement.where(readings.c.operation == operation)
-    return int(connection.execute(statement).scalar() or 0)
+    Of *operations*; without these of all, by ``""``.
+    """
+    members, named = _members(of), readings.c.operation if operations else literal("")
+    statement = select(members.c.part, named.label("named"), func.count())
+    statement = statement.join_from(members, readings, readings.c.locator == members.c.locator)
+    statement = statement.where(readings.c.at > since, readings.c.code == OK.slug)
+    if operations:
+        statement = statement.where(readings.c.operation.in_(operations))
+    found = connection.execute(statement.group_by(members.c.part, "named"))
+    return {(part, operation): calls for part, operation, calls in found}
 
 
 def admitted(
-    connection: Connection, api: str, places: Collection[bytes], spans: Iterable[Piece], operation: str = ""
-) -> int:
-    """How many calls by the keys at *places* were admitted in *spans*; ``WHOLE`` for the API as a whole."""
-    found = 0
+    connection: Connection, of: Group, spans: Iterable[Piece], operations: Collection[str] = ()
+) -> dict[tuple[Any, str], int]:
+    """As ``admitted_since``, but in *spans*, by roll-ups."""
+    found = Counter[tuple[Any, str]]()
+    members = _members(of)
     for grain, begin, end in spans:
         table = TABLES[grain]
-        statement = select(_sum(table.c.calls)).where(
-            table.c.api == api, table.c.locator.in_(places), table.c.at >= begin, table.c.at < end
-        )
-        named = statement.where(table.c.operation == operation) if operation else statement
-        found += int(connection.execute(named.where(table.c.code == OK.slug)).scalar() or 0)
+        named = table.c.operation if operations else literal("")
+        statement = select(members.c.part, named.label("named"), _sum(table.c.calls))
+        statement = statement.join_from(members, table, table.c.locator == members.c.locator)
+        statement = statement.where(table.c.api == of.api, table.c.at >= begin, table.c.at < end)
+        statement = statement.where(table.c.code == OK.slug)
+        if operations:
+            statement = statement.where(table.c.operation.in_(operations))
+        for part, operation, calls in connection.execute(statement.group_by(members.c.part, "named")):
+            found[part, operation] += calls
     return found
+
+
+def _members(of: Group) -> Subquery:
+    """The locators of the keys of a group, and the part that each belongs to."""
+    if of.by == "owner":
+        owned = select(keys.c.owner.label("part"), keys.c.locator)
+        return owned.where(keys.c.owner.in_(of.parts), keys.c.api == of.api).subquery()
+    if of.by == "api":
+        return select(literal(of.api).label("part"), literal(WHOLE).label("locator")).subquery()
+    first = select(keys.c.lineage.label("part"), keys.c.locator).where(keys.c.locator.in_(of.parts))
+    later = select(keys.c.lineage, keys.c.locator).where(keys.c.lineage.in_(of.parts), keys.c.lineage != keys.c.locator)
+    return first.where(keys.c.lineage == keys.c.locator).union_all(later).subquery()  # each by an index
 
 
 def stretch(

@@ -60,6 +60,12 @@ def whose_of(reader: Reader, asked: Asked) -> _rows.Whose:
     return _rows.Whose(named, wanted, asked.owner)
 
 
+def require_key(asked: Asked) -> None:
+    """Raises ``request_malformed`` where no key is named."""
+    if not asked.key:
+        raise ProblemError("request_malformed", "key: it has to be named.")
+
+
 def time_of(reader: Reader, asked: Asked, whose: _rows.Whose, *, gone_too: bool = False) -> Time:
     """Of what time, by the finest roll-ups that its length asks for, and that are kept; rather with the time before.
 

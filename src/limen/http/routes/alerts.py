@@ -20,6 +20,9 @@ from limen.http.calls import Call, needs
 from limen.http.shapes import Body, Moment, Paged, Wanted, page_of, shape
 
 router = APIRouter(route_class=Route, prefix="", tags=["alerts"])
+
+KEY_DAYS = 600
+"""Of so many days of keys together a rule is tried in a request: about a second of a core."""
 ReadAlerts = Annotated[Call, needs("read:alerts")]
 WriteAlerts = Annotated[Call, needs("write:alerts")]
 
@@ -147,13 +150,16 @@ def set_alert_rule(call: WriteAlerts, rule: str, new: RuleSetting) -> Response:
 
 @router.post("/alert-rules/{rule}/try", response_model=shape(Trials))
 def try_alert_rule(call: ReadAlerts, rule: str, wanted: RuleTrial) -> Response:
-    """When a rule would have fired since a moment of the last 90 days, by what is kept of each hour."""
+    """When a rule would have fired since a moment of the last 90 days, by what is kept of each hour.
+
+    Of as many keys as make 600 days together: 20 for a month. `more` says whether there are others.
+    """
     owner = wanted.owner or call.user or ""
 
     def found(reader: Reader) -> Trials:
         call.require_right(reader, owner, Right.SEE)
         whose = {"owner": owner, "api": wanted.api, "key": wanted.key}
-        return alerts.try_rule(reader, rule, since=wanted.since, whose=whose, numbers=wanted.numbers)
+        return alerts.try_rule(reader, rule, since=wanted.since, whose=whose, numbers=wanted.numbers, key_days=KEY_DAYS)
 
     return call.tell(found)
 
