@@ -8,6 +8,7 @@ from functools import partial
 from math import inf
 from threading import Thread
 from time import monotonic
+from typing import Any
 
 from limen.app import App
 from limen.control import alerts, audit, channels, delivery, expiry, inbox, recording, replies
@@ -82,7 +83,7 @@ def forget_told(app: App) -> None:
         continue
 
 
-def raise_alerts(app: App, listed: dict[str, alerts.Listed | None] | None = None) -> None:
+def raise_alerts(app: App, listed: dict[str, Any] | None = None) -> None:
     """Rules looked at the keys with news, each at its own pace; owners are told.
 
     Each pace has its share of the time, a page at least, and what those before it left of theirs. *listed*: by pace,

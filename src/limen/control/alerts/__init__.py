@@ -1,14 +1,13 @@
 """Alerts: rules that look at what keys do, what they find, and who is told."""
 
 from limen.control.alerts.actions import acknowledge, mute, set_rule
-from limen.control.alerts.looking import Listed, look, settle
+from limen.control.alerts.looking import look, settle
 from limen.control.alerts.trying import Trials, try_rule
 from limen.control.alerts.views import Alert, AlertRule, listed, require, rules
 
 __all__ = [
     "Alert",
     "AlertRule",
-    "Listed",
     "Trials",
     "acknowledge",
     "listed",
