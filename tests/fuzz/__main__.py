@@ -9,6 +9,7 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from time import monotonic, time_ns
 
@@ -20,6 +21,7 @@ APIS: dict[str, Callable[[Path], Target]] = {
     "creator": platforms.creator,
     "organisation": platforms.organisation,
 }
+AT_ONCE = 2
 
 
 def main() -> int:
@@ -30,15 +32,18 @@ def main() -> int:
     parser.add_argument("--max-examples", type=int, default=50, help="Requests made up for each operation.")
     parser.add_argument("--seed", type=int, default=time_ns() % 2**32, help="The same seed makes up the same requests.")
     asked = parser.parse_args()
-    found = 0
-    for name in asked.api or APIS:
-        with tempfile.TemporaryDirectory(prefix="limen-fuzz-") as folder:
-            found += _fuzz(APIS[name](Path(folder)), asked)
+    with ThreadPoolExecutor(AT_ONCE) as pool:  # schemathesis and the servers are processes
+        found = sum(pool.map(lambda name: _fuzz(name, asked), asked.api or APIS))
     return 1 if found else 0
 
 
-def _fuzz(target: Target, asked: argparse.Namespace) -> int:
-    """How many of the runs found something."""
+def _fuzz(name: str, asked: argparse.Namespace) -> int:
+    """How many of the runs against the API of this *name* found something."""
+    with tempfile.TemporaryDirectory(prefix="limen-fuzz-") as folder:
+        return _found(APIS[name](Path(folder)), asked)
+
+
+def _found(target: Target, asked: argparse.Namespace) -> int:
     found = 0
     server, address = serve(target)
     try:
