@@ -6,10 +6,12 @@ import secrets
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import update
 
 from limen.control import channels, owners, peppers
 from limen.control.channels import NewChannel
 from limen.core.schemes import Keyring
+from limen.db import tables
 from limen.db.sealed import read_token, seal, unseal, write_token
 
 if TYPE_CHECKING:
@@ -59,3 +61,16 @@ def test_a_pepper_goes_once_no_secret_is_sealed_under_it(desk: Desk) -> None:
     assert row[1] == newest
     assert unseal(desk.app.ring.keyring, newest, bytes(row[0]), of=added.channel.channel) == added.secret
     desk.act(peppers.retire, path, newest - 1)
+
+
+def test_a_secret_that_cannot_be_read_stands_in_the_way_of_no_other(desk: Desk) -> None:
+    desk.act(owners.create, owners.NewOwner("user", "Somebody", "u-1"))
+    made = [desk.act(channels.add, NewChannel("u-1", "webhook", f"https://example.com/{n}")) for n in range(3)]
+    broken = made[1].channel.channel
+    with desk.app.store.engine.begin() as connection:
+        connection.execute(update(tables.channels).where(tables.channels.c.channel == broken).values(sealed=b"else"))
+    newest = desk.act(peppers.add, desk.app.settings.pepper_path)
+    assert desk.act(channels.reseal) == 1
+    held = dict(desk.rows("select channel, pepper from channels"))
+    assert {channel for channel, pepper in held.items() if pepper == newest} == held.keys() - {broken}
+    assert broken in desk.refused("pepper_wrong", channels.reseal)

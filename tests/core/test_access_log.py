@@ -81,6 +81,7 @@ def test_a_request_that_limen_was_not_asked_about_says_nothing(line: str) -> Non
         (nginx(status="999"), "100 to 599"),
         ("{", "no JSON"),
         ("{}", "no status"),
+        (f'{{"status": 1e999, "limen_reading": "{READING}", "duration_ms": 1}}', "no status"),
         ("[" * 10, "no line of nginx"),
         ('{"a":' * 5_000, "no JSON"),
         (json.dumps({"status": [], "limen_reading": READING, "duration_ms": 1}), "no status"),
@@ -91,6 +92,13 @@ def test_a_request_that_limen_was_not_asked_about_says_nothing(line: str) -> Non
 def test_what_is_not_understood_says_why(line: str, why: str) -> None:
     with pytest.raises(Unclear, match=why):
         read_line(line)
+
+
+def test_how_long_it_took_may_be_no_number_that_there_is() -> None:
+    for took in ("1e999", "9" * 400, '"soon"', "-1"):
+        answered = read_line(f'{{"status": 200, "limen_reading": "{READING}", "duration_ms": {took}}}')
+        assert answered is not None
+        assert answered.took_us is None
 
 
 def test_what_a_caller_sent_is_not_taken_for_a_reading() -> None:

@@ -97,7 +97,7 @@ def _answered(reading: Any, status: Any, took: Any, micros: float) -> Answered |
         raise Unclear("no Limen-Reading where one stands")
     try:
         number = int(status)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):  # 1e999
         raise Unclear("no status") from None
     number = _GONE if number == _NO_ANSWER else number
     if not 100 <= number <= 599:
@@ -108,6 +108,6 @@ def _answered(reading: Any, status: Any, took: Any, micros: float) -> Answered |
 def _micros(took: Any, micros: float) -> int | None:
     try:
         found = float(took) * micros
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):  # 1e999
         return None
     return int(found) if 0 <= found < 1e15 else None

@@ -30,6 +30,7 @@ _EMAIL = re.compile(r"[!#$%&'*+./0-9=?A-Z^_`a-z{|}~-]{1,64}@(?:[A-Za-z0-9-]{1,63
 _EMAIL_CHARS = 254
 _EVENTS = 50
 _RESEALED = 200
+_SECRETS = ("sealed", "sealed_old")
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,22 +230,24 @@ def remove(tx: Tx, channel: str) -> None:
 def reseal(tx: Tx) -> int:
     """Secrets that are sealed under an older pepper than the newest are sealed under that; how many channels' are left.
 
-    Nobody decides this, so the audit says nothing of it (ADR 0015). Raises ``pepper_wrong`` for one it cannot read.
+    Nobody decides this, so the audit says nothing of it (ADR 0015). What cannot be read stands in the way of no other;
+    raises ``pepper_wrong`` where there is nothing else.
     """
     rows = _rows.sealed_before(tx.connection, tx.pepper, _RESEALED)
+    unread: list[ProblemError] = []
     for row in rows:
+        try:
+            old = {name: _opened(tx, row, sealed) for name in _SECRETS if (sealed := getattr(row, name)) is not None}
+        except ProblemError as problem:
+            unread.append(problem)
+            continue
         anew = {
-            name: seal(
-                tx.keyring,
-                tx.pepper,
-                _opened(tx, row, getattr(row, name)),
-                of=row.channel,
-                entropy=tx.entropy,
-            )
-            for name in ("sealed", "sealed_old")
-            if getattr(row, name) is not None
+            name: seal(tx.keyring, tx.pepper, secret, of=row.channel, entropy=tx.entropy)
+            for name, secret in old.items()
         }
         _rows.change(tx.connection, row.channel, pepper=tx.pepper, **anew)
+    if unread and len(unread) == len(rows):
+        raise unread[0]
     return len(_rows.sealed_before(tx.connection, tx.pepper, 1)) if rows else 0
 
 

@@ -93,8 +93,8 @@ def list_alerts(call: ReadAlerts, wanted: Annotated[AlertsWanted, Query()]) -> R
 
     def found(reader: Reader, count: int) -> list[Alert]:
         call.require_right(reader, owner, Right.SEE)
-        which = {"owner": owner, "api": wanted.api, "key": wanted.key, "kind": wanted.rule, "over": wanted.over}
-        return alerts.listed(reader, after=after, limit=count, **which)  # type: ignore[arg-type]
+        which = {"owner": owner, "api": wanted.api, "key": wanted.key, "kind": wanted.rule}
+        return alerts.listed(reader, after=after, limit=count, over=wanted.over, **which)
 
     return call.page("alerts", wanted.limit, found, lambda alert: alert.alert)
 
