@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 import shutil
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 # A deadline for each example fails on a busy machine for no fault of the code; the timeout of the whole test stays.
 hypothesis.settings.register_profile("limen", deadline=None)
 hypothesis.settings.load_profile("limen")
+# Whoever runs the tests in the background of a shell may ignore the interrupt; what they start would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -22,7 +22,9 @@ from tests.faults.crowd import Answered, excess, shortfall
 from tools.servers.postgres import Postgres
 from tools.servers.valkey import Valkey
 
-WINDOW_S, PROCESSES = 2, 4
+WINDOW_S, PROCESSES, TRIES = 2, 4, 3
+"""A machine that stands still for a moment seems to be a server that is gone; it does so once, not every time."""
+
 SLOWLY_S = 0.1
 """Between two calls of each of 32 callers: a fault comes before the limit is reached, when half a window has gone."""
 
@@ -124,9 +126,12 @@ class Crowd:
 def test_a_crowd_is_admitted_as_often_as_the_limit_says(
     postgres: Postgres, own_valkey: Valkey, where: str, count: int
 ) -> None:
-    crowd = Crowd(migrated(postgres), own_valkey.url if where == "valkey" else "", count=count)
-    assert crowd.run(1.5 * WINDOW_S) == 0
-    assert set(crowd.statuses()) <= {200, 429}
+    for _ in range(TRIES):
+        crowd = Crowd(migrated(postgres), own_valkey.url if where == "valkey" else "", count=count)
+        assert crowd.run(1.5 * WINDOW_S) == 0
+        if crowd.statuses().keys() == {200, 429}:
+            break
+    assert crowd.statuses().keys() == {200, 429}
     assert crowd.lasted() > WINDOW_S
     assert crowd.short() <= 0.05 * count
     assert {each.place for each in crowd.seen if each.status == 200} == set(range(PROCESSES))
