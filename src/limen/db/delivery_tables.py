@@ -52,12 +52,7 @@ deliveries = Table(  # one event on its way to one channel
     Column("settled_at", Double),
     Column("result", Text, nullable=False),  # of the last attempt; empty: none was made
     Index("deliveries_once", "channel", "source", unique=True),
-    Index(
-        "deliveries_due",
-        "due_at",
-        "delivery",
-        **only("state = 'due'"),
-    ),
+    Index("deliveries_due", "due_at", "delivery", **only("state = 'due'")),
     Index("deliveries_by_channel", "channel", "created_at", "delivery"),
     Index("deliveries_by_age", "settled_at"),
     Index("deliveries_by_time", "created_at", "delivery"),

@@ -171,11 +171,7 @@ owners = Table(
     CheckConstraint("erased_at is null or suspended_at is not null", name="owner_erased"),
     Index("owners_by_kind", "kind", "owner"),
     Index("owners_by_name", "folded", "owner"),
-    Index(
-        "owners_suspended",
-        "owner",
-        **only("suspended_at is not null"),
-    ),
+    Index("owners_suspended", "owner", **only("suspended_at is not null")),
 )
 
 standings = Table(  # an owner's plan, place on the allow-list and own limit on one API
@@ -386,10 +382,6 @@ outbox = Table(
     Column("event", Text, nullable=False),
     Column("payload", JSON, nullable=False),
     Column("delivered_at", Double),  # when it was handed on, to whoever wants it
-    Index(
-        "outbox_waiting",
-        "id",
-        **only("delivered_at is null"),
-    ),
+    Index("outbox_waiting", "id", **only("delivered_at is null")),
     Index("outbox_by_age", "at", "id"),
 )

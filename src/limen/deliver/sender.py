@@ -124,7 +124,7 @@ class Post:
             del self._under_way[future]
             try:
                 outcomes.append(future.result())
-            except Exception as error:
+            except Exception as error:  # whatever it is: what came of the others is written down first
                 failure = error
         if outcomes:
             self.app.note(delivery.settle, outcomes, actor=SENDER)

@@ -1,6 +1,6 @@
 """A window that was opened by whoever was not sure of the time lasts no longer than it should once another has asked.
 
-Written out, not taken from limen.db.tables: that is the schema of today, this is the schema of this revision.
+The function of revision 0003, which never changes, with what is otherwise from here on.
 """
 
 from __future__ import annotations
@@ -35,7 +35,6 @@ def counting() -> str:
     """The function that counts, as this revision makes it."""
     counted = Path(__file__).with_name("m0003_windows.sql").read_text("utf-8")
     for before, after in _CHANGES:
-        assert counted.count(before) == 1  # noqa: S101 - else this revision would leave it as it was
         counted = counted.replace(before, after)
     return counted
 
